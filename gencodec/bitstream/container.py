@@ -1,0 +1,257 @@
+"""The whole stream: header, tagged sections, end mark with a check over every byte.
+
+::
+
+    header | tag length payload | tag length payload | ... | 0x00 crc32
+
+Two steps read a stream. `walk` follows the structure alone and so decides what is missing;
+the meaning of the sections is judged after the check, so that damage is called damage.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gencodec.bitstream.header import Header, pack_header, unpack_header
+from gencodec.bitstream.metadata import MAX_METADATA_BYTES
+from gencodec.bitstream.varint import MAX_VARINT, pack_varint, unpack_varint
+from gencodec.errors import (
+    ChecksumError,
+    FormatError,
+    LimitError,
+    TruncatedError,
+    UnsupportedVersionError,
+)
+
+END = 0x00
+LATENTS = 0x01
+ALPHA = 0x02
+TILES = 0x03
+RESIDUAL = 0x04
+ICC = 0x81
+EXIF = 0x82
+XMP = 0x83
+OPTIONAL_BIT = 0x80
+
+SECTION_NAMES = {
+    END: "END",
+    LATENTS: "LATENTS",
+    ALPHA: "ALPHA",
+    TILES: "TILES",
+    RESIDUAL: "RESIDUAL",
+    ICC: "ICC",
+    EXIF: "EXIF",
+    XMP: "XMP",
+}
+
+# A stream of a gigabyte could hold half a billion empty sections; nobody needs more than these.
+MAX_SECTIONS = 64
+
+# LATENTS stand last, so that a cut file loses detail and nothing else.
+_ORDER = {ALPHA: 0, ICC: 1, EXIF: 2, XMP: 3, LATENTS: 5}
+_UNKNOWN_ORDER = 4
+_CRC_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a reader is willing to handle. A stream that asks for more raises LimitError.
+
+    max_pixels: width times height; max_section_bytes: one payload; max_metadata_bytes: one
+    metadata payload after inflation (handed to `inflate_metadata`).
+    """
+
+    max_pixels: int = 64_000_000
+    max_section_bytes: int = 2**30
+    max_metadata_bytes: int = MAX_METADATA_BYTES
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One tagged part of a stream."""
+
+    tag: int
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Container:
+    """A stream taken apart. `complete` is False when the end of the file was missing."""
+
+    header: Header
+    sections: tuple[Section, ...]
+    complete: bool = True
+
+    def section(self, tag: int) -> bytes | None:
+        """Return the payload of the first section with this tag, or None."""
+        return next((part.payload for part in self.sections if part.tag == tag), None)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a payload lies: `length` bytes declared at `start`, of which `present` are there."""
+
+    tag: int
+    start: int
+    length: int
+    present: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The structure of a stream. `end` is the offset of the END tag, None when it is missing."""
+
+    header: Header
+    header_bytes: int
+    spans: tuple[Span, ...]
+    end: int | None
+
+
+def pack(container: Container) -> bytes:
+    """Return the stream. FormatError for whatever `unpack` would refuse, Limits apart."""
+    if not container.complete:
+        raise FormatError("a cut picture cannot be packed again: its latents are not all there")
+    _check_sections(container.sections)
+    parts = [pack_header(container.header)]
+    for section in container.sections:
+        if len(section.payload) > MAX_VARINT:
+            raise LimitError(f"section {_name(section.tag)} is longer than {MAX_VARINT} bytes")
+        parts += [bytes((section.tag,)), pack_varint(len(section.payload)), section.payload]
+    parts.append(bytes((END,)))
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    parts.append(crc.to_bytes(_CRC_BYTES, "little"))
+    return b"".join(parts)
+
+
+def unpack(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container:
+    """Take a whole stream apart; the inverse of `pack`.
+
+    NotGencodecError, UnsupportedVersionError, TruncatedError (the structure runs past the end),
+    LimitError, ChecksumError (header or file check differs) or FormatError (another rule broken,
+    bytes after END among them).
+    """
+    data = bytes(data)
+    layout = walk(data)
+    if layout.end is None:
+        raise TruncatedError("the file is cut: its end is missing")
+    return _complete(data, layout, layout.end, limits)
+
+
+def unpack_truncated(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container:
+    """Take apart a stream whose end may be missing.
+
+    With its end missing, `complete` is False, the LATENTS payload is what is there of it (the
+    section is absent when the cut lies before it), and another section that is cut is left out;
+    nothing but the header is verified then. A stream with its end is read as by `unpack`. Errors
+    as in `unpack`; TruncatedError only for a cut inside the header.
+    """
+    data = bytes(data)
+    layout = walk(data)
+    if layout.end is not None:
+        return _complete(data, layout, layout.end, limits)
+    kept = [span for span in layout.spans if span.present == span.length or span.tag == LATENTS]
+    return _take(data, layout, kept, limits, complete=False)
+
+
+def order_sections(sections: Iterable[Section]) -> tuple[Section, ...]:
+    """Return the sections in the order that the format asks for."""
+    return tuple(sorted(sections, key=lambda part: _ORDER.get(part.tag, _UNKNOWN_ORDER)))
+
+
+def walk(data: bytes) -> Layout:
+    """Follow the structure to END or to the end of the data; payloads are not touched.
+
+    The errors of the header, FormatError for a malformed length, LimitError for too many
+    sections. A missing end is no error here: `end` is None.
+    """
+    header, offset = unpack_header(data)
+    header_bytes = offset
+    spans: list[Span] = []
+    while offset < len(data):
+        tag = data[offset]
+        if tag == END:
+            whole = offset + 1 + _CRC_BYTES <= len(data)
+            return Layout(header, header_bytes, tuple(spans), offset if whole else None)
+        if len(spans) == MAX_SECTIONS:
+            raise LimitError(f"the file has more than {MAX_SECTIONS} sections")
+        try:
+            length, start = unpack_varint(data, offset + 1)
+        except TruncatedError:
+            break
+        present = min(length, len(data) - start)
+        spans.append(Span(tag, start, length, present))
+        offset = start + length
+    return Layout(header, header_bytes, tuple(spans), None)
+
+
+def check_end(data: bytes, end: int) -> None:
+    """Check the CRC-32 behind the END tag at `end`, and that nothing follows it."""
+    stored = data[end + 1 : end + 1 + _CRC_BYTES]
+    if zlib.crc32(memoryview(data)[: end + 1]) != int.from_bytes(stored, "little"):
+        raise ChecksumError("the file is damaged (its check differs)")
+    extra = len(data) - (end + 1 + _CRC_BYTES)
+    if extra:
+        raise FormatError(f"{extra} bytes follow the end of the picture")
+
+
+def _complete(data: bytes, layout: Layout, end: int, limits: Limits) -> Container:
+    check_end(data, end)
+    return _take(data, layout, layout.spans, limits, complete=True)
+
+
+def _take(
+    data: bytes, layout: Layout, spans: Iterable[Span], limits: Limits, *, complete: bool
+) -> Container:
+    """Copy the payloads out, after every check that needs none of their bytes."""
+    pixels = layout.header.width * layout.header.height
+    if pixels > limits.max_pixels:
+        raise LimitError(
+            f"the picture has {pixels} pixels "
+            f"({layout.header.width}x{layout.header.height}), the limit is {limits.max_pixels}"
+        )
+    for span in layout.spans:
+        # On a cut file a length is only a claim; what counts is what would be copied.
+        if span.present > limits.max_section_bytes:
+            raise LimitError(
+                f"section {_name(span.tag)} has {span.length} bytes, "
+                f"the limit is {limits.max_section_bytes}"
+            )
+    sections = tuple(
+        Section(span.tag, data[span.start : span.start + span.present]) for span in spans
+    )
+    _check_sections(sections, complete=complete)
+    return Container(layout.header, sections, complete)
+
+
+def _check_sections(sections: Iterable[Section], *, complete: bool = True) -> None:
+    """The rules on tags and their order that hold on write and on read alike."""
+    tags = [section.tag for section in sections]
+    for tag in tags:
+        if not END < tag <= 0xFF:
+            raise FormatError(f"the section tag {tag} is outside 1..255")
+        if tag not in _ORDER and not tag & OPTIONAL_BIT:
+            raise UnsupportedVersionError(
+                f"the file has a section ({_name(tag)}) that a reader must understand "
+                "and this gencodec does not: it needs a newer one"
+            )
+    if len(tags) > MAX_SECTIONS:
+        raise LimitError(f"{len(tags)} sections; the format holds {MAX_SECTIONS}")
+    for tag in _ORDER:
+        if tags.count(tag) > 1:
+            raise FormatError(f"section {_name(tag)} occurs more than once")
+    ranks = [_ORDER.get(tag, _UNKNOWN_ORDER) for tag in tags]
+    if ranks != sorted(ranks):
+        raise FormatError("the sections stand in the wrong order")
+    if complete and LATENTS not in tags:
+        raise FormatError("the file holds no picture (no LATENTS section)")
+
+
+def _name(tag: int) -> str:
+    return SECTION_NAMES.get(tag, f"0x{tag:02X}")

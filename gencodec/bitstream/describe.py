@@ -1,0 +1,95 @@
+"""What can be said of a stream without weights, torch or numpy (`gencodec info`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gencodec.bitstream.container import (
+    DEFAULT_LIMITS,
+    SECTION_NAMES,
+    Limits,
+    unpack_truncated,
+    walk,
+)
+from gencodec.bitstream.header import VERSION
+from gencodec.errors import ChecksumError, FormatError
+
+
+@dataclass(frozen=True)
+class SectionInfo:
+    """One section: `bytes` of payload are there, of `declared_bytes` that were written."""
+
+    tag: int
+    name: str
+    bytes: int
+    declared_bytes: int
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """What a stream says of itself; plain values only, so that it turns into JSON as it is.
+
+    bpp: 8 x file_bytes / (width x height). complete: the end of the file is there. checks_ok:
+    the check over the whole file holds and no rule is broken. problem: one line saying what is
+    wrong, None for a sound stream.
+    """
+
+    file_bytes: int
+    version: int
+    weights_id: str
+    step: int
+    width: int
+    height: int
+    grey: bool
+    bit_depth: int
+    header_bytes: int
+    sections: tuple[SectionInfo, ...]
+    bpp: float
+    complete: bool
+    checks_ok: bool
+    problem: str | None
+
+
+def describe(data: bytes) -> StreamInfo:
+    """Describe a stream as far as it can be followed.
+
+    Raises (as `unpack_header`, or FormatError from a malformed length) only when there is nothing
+    to describe; damage and truncation behind the header are reported in the fields.
+    """
+    data = bytes(data)
+    layout = walk(data)
+    header = layout.header
+    problem: str | None = None
+    try:
+        # Nothing is decoded here, so no size is too large to be described.
+        pixels = header.width * header.height
+        unpack_truncated(data, limits=Limits(pixels, len(data), DEFAULT_LIMITS.max_metadata_bytes))
+    except (FormatError, ChecksumError) as error:
+        problem = str(error)
+    if layout.end is None and problem is None:
+        problem = "the file is cut: its end is missing"
+    sections = tuple(
+        SectionInfo(
+            span.tag,
+            SECTION_NAMES.get(span.tag, f"0x{span.tag:02X}"),
+            span.present,
+            span.length,
+        )
+        for span in layout.spans
+    )
+    return StreamInfo(
+        file_bytes=len(data),
+        version=VERSION,
+        weights_id=header.weights_id.hex(),
+        step=header.step,
+        width=header.width,
+        height=header.height,
+        grey=header.grey,
+        bit_depth=header.bit_depth,
+        header_bytes=layout.header_bytes,
+        sections=sections,
+        bpp=8 * len(data) / (header.width * header.height),
+        complete=layout.end is not None,
+        checks_ok=problem is None,
+        problem=problem,
+    )
