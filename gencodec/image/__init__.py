@@ -1,0 +1,30 @@
+"""Pictures in files, arrays and Pillow images; padding; alpha. numpy and Pillow only."""
+
+from gencodec.image.alpha import decode_alpha, encode_alpha
+from gencodec.image.atomic import atomic_write
+from gencodec.image.files import (
+    DEFAULT_MAX_PIXELS,
+    SUFFIXES,
+    picture_from_pil,
+    read_picture,
+    write_picture,
+)
+from gencodec.image.pad import crop, pad
+from gencodec.image.picture import Picture, Pixels, picture_from_array, to_pil
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "Picture",
+    "Pixels",
+    "SUFFIXES",
+    "atomic_write",
+    "crop",
+    "decode_alpha",
+    "encode_alpha",
+    "pad",
+    "picture_from_array",
+    "picture_from_pil",
+    "read_picture",
+    "to_pil",
+    "write_picture",
+]

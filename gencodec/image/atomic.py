@@ -1,0 +1,113 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from typing import BinaryIO
+
+from gencodec.errors import OutputError
+
+PathLike = str | os.PathLike[str]
+Writer = Callable[[BinaryIO], None]
+
+# What os.link answers where the file system knows no hard links.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
+
+
+def atomic_write(path: PathLike, data: bytes | Writer, *, overwrite: bool) -> None:
+    """Write `data`, or what the callable writes, to `path` in one step.
+
+    The bytes go to a temporary sibling, reach the disk, and then take the name; until then the
+    old file stands, and after a failure nothing is left. With `overwrite` False an existing
+    target is refused, also one that appears meanwhile. Permission bits are those the umask
+    gives; a symbolic link is followed. A device or pipe (/dev/null) is written directly.
+    OutputError for whatever the operating system refuses.
+    """
+    name = os.fspath(path)
+    try:
+        mode = os.stat(name).st_mode if os.path.exists(name) else None
+        if mode is not None and stat.S_ISDIR(mode):
+            raise OutputError(f"cannot write {name}: it is a directory")
+        if mode is not None and not stat.S_ISREG(mode):
+            with open(name, "wb") as stream:
+                _fill(stream, data)
+            return
+        if not overwrite and os.path.lexists(name):
+            raise _exists(name)
+        _write_sibling(name, data, overwrite)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError):
+            reason = "its directory does not exist"
+        raise OutputError(f"cannot write {name}: {reason}") from error
+
+
+def _write_sibling(name: str, data: bytes | Writer, overwrite: bool) -> None:
+    target = os.path.realpath(name)
+    folder = os.path.dirname(target)
+    # A fixed length: the target's own name may already be as long as the file system allows.
+    temporary = os.path.join(folder, f".gencodec-{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "xb") as stream:
+            _fill(stream, data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _take_name(temporary, target, name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _fill(stream: BinaryIO, data: bytes | Writer) -> None:
+    if callable(data):
+        data(stream)
+    else:
+        stream.write(data)
+
+
+def _take_name(temporary: str, target: str, name: str) -> None:
+    """Give the temporary file its name unless another file took it meanwhile."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise _exists(name) from None
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LINKS:
+            raise
+        # Claim the name with an empty file, which no other writer can do at the same time.
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            raise _exists(name) from None
+        try:
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(target)
+            raise
+    else:
+        os.unlink(temporary)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name outlive a power cut, where the system allows it."""
+    with contextlib.suppress(OSError, AttributeError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _exists(name: str) -> OutputError:
+    return OutputError(f"{name} already exists (not overwritten)")

@@ -1,0 +1,117 @@
+"""ICC, EXIF and XMP as a file had them, brought to one form and kept within bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image, TiffImagePlugin
+
+from gencodec.image.orientation import ORIENTATION_TAG, reset_in_exif, reset_in_xmp
+
+MAX_METADATA_BYTES = 16 * 2**20
+
+_EXIF_PREFIX = b"Exif\0\0"
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
+# Of a TIFF file's own tags, those that speak of the photo and not of how the file is laid out.
+_TIFF_PHOTO_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+_TIFF_PHOTO_IFDS = (0x8769, 0x8825)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is kept beside the pixels; see `Picture` for the fields."""
+
+    icc: bytes | None
+    exif: bytes | None
+    xmp: bytes | None
+    notes: tuple[str, ...]
+
+
+def read_metadata(image: Image.Image) -> Metadata:
+    """Collect the metadata of a loaded image, with the orientation in EXIF and XMP set to 1."""
+    notes: list[str] = []
+    icc = _bytes(image.info.get("icc_profile"))
+    if icc is not None and (len(icc) < 128 or icc[36:40] != b"acsp"):
+        icc = None
+        notes.append("damaged colour profile dropped")
+    exif = _exif(image, notes)
+    xmp = _bytes(image.info.get("xmp"))
+    if xmp is None:
+        xmp = _text_profile(image.info.get("Raw profile type xmp"))
+    if xmp is not None:
+        xmp = reset_in_xmp(xmp)
+    return Metadata(
+        icc=_bounded("ICC", icc, notes),
+        exif=_bounded("EXIF", exif, notes),
+        xmp=_bounded("XMP", xmp, notes),
+        notes=tuple(notes),
+    )
+
+
+def _bounded(name: str, block: bytes | None, notes: list[str]) -> bytes | None:
+    if block is None or len(block) <= MAX_METADATA_BYTES:
+        return block
+    notes.append(f"{name} of {len(block)} bytes dropped (the limit is 16 MiB)")
+    return None
+
+
+def _exif(image: Image.Image, notes: list[str]) -> bytes | None:
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return _exif_of_tiff(image, notes)
+    block = _bytes(image.info.get("exif"))
+    if block is None:
+        block = _text_profile(image.info.get("Raw profile type exif"))
+    if block is None:
+        return None
+    block = block.removeprefix(_EXIF_PREFIX)
+    if not block.startswith(_TIFF_STARTS):
+        notes.append("damaged EXIF dropped")
+        return None
+    block = reset_in_exif(block)
+    left = Image.Exif()
+    try:
+        left.load(block)
+        turned = left.get(ORIENTATION_TAG, 1) != 1
+    except Exception:  # no reader can follow it, so none will turn the picture by it
+        turned = False
+    if turned:
+        # Kept, it would turn the picture a second time.
+        notes.append("EXIF dropped: its orientation could not be reset")
+        return None
+    return block
+
+
+def _exif_of_tiff(image: Image.Image, notes: list[str]) -> bytes | None:
+    """A TIFF file is its own EXIF block, so the part that speaks of the photo is written anew."""
+    try:
+        source = image.getexif()
+        kept = Image.Exif()
+        for tag in _TIFF_PHOTO_TAGS:
+            if tag in source:
+                kept[tag] = source[tag]
+        for tag in _TIFF_PHOTO_IFDS:
+            directory = source.get_ifd(tag)
+            if directory:
+                kept[tag] = dict(directory)
+        return kept.tobytes().removeprefix(_EXIF_PREFIX) if len(kept) else None
+    except Exception:  # Pillow fails in many ways on odd tags; the pixels are worth more
+        notes.append("EXIF of the TIFF file could not be kept")
+        return None
+
+
+def _text_profile(text: object) -> bytes | None:
+    """ImageMagick's way in PNG: "\\n<name>\\n <length>\\n<hexadecimal digits in lines>"."""
+    if not isinstance(text, str):
+        return None
+    lines = text.split("\n")
+    try:
+        return bytes.fromhex("".join(lines[3:])[: 2 * int(lines[2])])
+    except (IndexError, ValueError):
+        return None
+
+
+def _bytes(value: object) -> bytes | None:
+    """Metadata as bytes; Pillow hands out text for some formats. Empty means none."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")
+    return value if isinstance(value, bytes) and value else None

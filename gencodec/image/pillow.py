@@ -1,0 +1,58 @@
+"""One door to Pillow's readers: which formats, how many pixels, and no warnings on stderr."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image
+
+# Left out on purpose: EPS and WMF run or need other programs, the scientific ones hold no photo.
+READ_FORMATS = (
+    "AVIF",
+    "BMP",
+    "DDS",
+    "DIB",
+    "GIF",
+    "ICO",
+    "JPEG",
+    "JPEG2000",
+    "MPO",
+    "PCX",
+    "PNG",
+    "PPM",
+    "PSD",
+    "QOI",
+    "SGI",
+    "TGA",
+    "TIFF",
+    "WEBP",
+)
+
+# Pillow's pixel limit and Python's warning filters are both global, so reads take turns.
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def bounded_pillow(max_pixels: int) -> Iterator[None]:
+    """Let Pillow refuse any frame of more than 2 x `max_pixels` by itself; silence its warnings.
+
+    The factor two is Pillow's own; a caller compares `size` with `max_pixels` before loading.
+    """
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = max_pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def open_pillow(stream: BinaryIO) -> Image.Image:
+    """Read the header of a picture in one of READ_FORMATS (as far as this Pillow has them)."""
+    Image.init()
+    return Image.open(stream, formats=[name for name in READ_FORMATS if name in Image.OPEN])
