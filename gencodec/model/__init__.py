@@ -1,0 +1,1 @@
+"""The model floor: tensors in, tensors out; no bytes, no files but the weights."""

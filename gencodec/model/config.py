@@ -1,0 +1,77 @@
+"""What a network is made of, as one frozen value that travels with its weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+STEPS = 64
+"""Gain indices: the learned tables of the prior have one row for each."""
+
+FINE_STEPS = 256
+"""Quality steps a file can name; four of them share one row of the prior's tables."""
+
+LATENT_STRIDE = 16
+"""Pixels of the picture to one position of y, in each direction."""
+
+HYPER_STRIDE = 4
+"""Positions of y to one position of z, in each direction."""
+
+GROUPS = 4
+"""Channel groups of y, and phases of a 2x2 neighbourhood: coded in as many passes."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Width and depth of a network.
+
+    The transforms work at 1/8 (``trunk8`` channels) and at 1/16 of the picture's resolution,
+    where the trunk is as wide as y itself (``latent`` channels), so that an orthonormal block
+    transform is one point of the parameter space and training starts from it.
+    """
+
+    name: str
+    trunk8: int = 192
+    latent: int = 320
+    depth8: int = 3
+    depth16: int = 2
+    hyper: int = 96
+    prior: int = 256
+    prior_depth: int = 2
+    knots: int = 8
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "name" and not (isinstance(value, int) and 1 <= value <= 4096):
+                raise ValueError(f"{field.name} must be an integer from 1 to 4096, not {value!r}")
+        if self.latent % GROUPS:
+            raise ValueError(f"latent must be a multiple of {GROUPS}, not {self.latent}")
+        if (STEPS - 1) % (self.knots - 1):
+            raise ValueError(f"knots - 1 must divide {STEPS - 1}, not {self.knots - 1}")
+
+    def to_json(self) -> str:
+        """The canonical text: sorted keys, no spaces (it is part of the weights' identity)."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Inverse of :meth:`to_json`; ValueError when a field is unknown, missing or absurd."""
+        raw = json.loads(text)
+        known = {field.name for field in fields(cls)}
+        if not isinstance(raw, dict) or set(raw) != known:
+            raise ValueError(f"expected the fields {sorted(known)}")
+        return cls(**raw)
+
+
+CONFIGS = {
+    "tiny": ModelConfig("tiny", 32, 64, 1, 1, 16, 32, 1),
+    "base": ModelConfig("base"),
+    "high": ModelConfig("high", 384, 512, 8, 6, 192, 512, 4),
+}
+"""The configurations training knows by name; ``tiny`` is for tests of the training itself."""
+
+
+def table_row(step: int) -> int:
+    """The row of the prior's tables for a file's quality step (0..255)."""
+    return step * STEPS // FINE_STEPS

@@ -1,0 +1,234 @@
+"""Integer arithmetic in float32: layers whose every partial sum is exact, in any order.
+
+A layer maps integers ``x`` with ``|x| <= x_max`` to integers
+
+    y = clamp(floor(sum(w * x) * 2^-shift + bias * 2^-shift + 1/2), low, high)
+
+with ``w`` int8 and ``bias`` int32, one ``shift`` an output channel.  Products and sums are
+multiples of ``2^-shift``; if ``x_max * sum|w| + |bias| + 2^(shift-1) < 2^24`` for every output
+channel, each partial sum, in whatever order a library adds, is such a multiple below
+``2^(24-shift)`` and float32 holds it exactly: no rounding takes place, so there is nothing in
+which two machines could differ.  (float32 has a 24-bit significand, IEEE 754-2019, 3.6.)
+The condition is proven a channel at a time when weights are frozen and again when loaded.
+
+Only 1x1 and depthwise 3x3 kernels exist here: no library may replace those by Winograd
+transforms, whose intermediate values are not integers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+EXACT_LIMIT = 2**24
+WEIGHT_MAX = 127
+SHIFT_MIN, SHIFT_MAX = 1, 14
+ACTIVATION_MAX = 255
+FEATURE_SCALE = 16.0
+"""Integer units to one unit of the float network that training thinks in."""
+
+
+@contextlib.contextmanager
+def exact_arithmetic(device: torch.device) -> Iterator[None]:
+    """Within: float32 products are float32, whatever reduced precision the caller has allowed.
+
+    TensorFloat-32 and bfloat16 substitutes would round the very sums that must not be; autocast
+    is off. The caller's settings come back afterwards.
+    """
+    settings = _precision_settings(device)
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
+    try:
+        for owner, name, strict in settings:
+            setattr(owner, name, strict)
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+def _precision_settings(device: torch.device) -> list[tuple[object, str, object]]:
+    backends = torch.backends
+    if hasattr(backends, "fp32_precision"):  # torch 2.9; it refuses a mix with the older names
+        libraries = (backends.cuda, backends.cudnn) if device.type == "cuda" else (backends.mkldnn,)
+        owners = [
+            getattr(library, operation)
+            for library in libraries
+            for operation in ("matmul", "conv")
+            if hasattr(library, operation)
+        ]
+        return [(owner, "fp32_precision", "ieee") for owner in owners]
+    return [(backends.cuda.matmul, "allow_tf32", False), (backends.cudnn, "allow_tf32", False)]
+
+
+class _Floor(torch.autograd.Function):
+    """floor forward, identity backward (straight-through, arXiv:1308.3432)."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return torch.floor(x)
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:
+        return grad
+
+
+def floor_through(x: Tensor) -> Tensor:
+    """``floor(x)``, with the gradient of the identity."""
+    return _Floor.apply(x)
+
+
+def round_through(x: Tensor) -> Tensor:
+    """``floor(x + 1/2)``, with the gradient of the identity."""
+    return _Floor.apply(x + 0.5)
+
+
+def compand(v16: Tensor) -> Tensor:
+    """Integers in sixteenths -> integers in -127..127 for a layer's input.
+
+    Fine (steps of 1/8) within +-8 and coarse (steps of 4) up to +-252: two clamps, exact in
+    float32 for ``|v16| < 2^23``.
+    """
+    fine = floor_through(v16 * 0.5 + 0.5).clamp(-64.0, 64.0)
+    coarse = floor_through(v16 * (1.0 / 64.0) + 0.5).clamp(-63.0, 63.0)
+    return fine + coarse
+
+
+def exact_bound(weight: Tensor, bias: Tensor, shift: Tensor, x_max: int) -> Tensor:
+    """The largest magnitude any partial sum can reach, in units of 2^-shift: (C_out,) int64.
+
+    weight: (C_out, C_in, k, k) int8; bias: (C_out,) int32; shift: (C_out,) int8.
+    """
+    total = weight.to(torch.int64).abs().flatten(1).sum(1)
+    half = (2 ** shift.to(torch.int64)) // 2
+    return total * x_max + bias.to(torch.int64).abs() + half
+
+
+def quantise(weight: Tensor, bias: Tensor, x_max: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Float weight and bias (in output units) -> (int8 weight, int32 bias, int8 shift).
+
+    Takes for each output channel the finest power of two at which the weights fit int8 and
+    :func:`exact_bound` stays below 2^24.
+    """
+    shift = _fitting_shift(weight)
+    while True:
+        scale = torch.exp2(shift.float())
+        w = torch.floor(weight * scale.view(-1, 1, 1, 1) + 0.5)
+        w = w.clamp(-WEIGHT_MAX, WEIGHT_MAX).to(torch.int8)
+        b = torch.floor(bias.double() * scale.double() + 0.5).to(torch.int32)
+        over = exact_bound(w, b, shift, x_max) >= EXACT_LIMIT
+        if not bool(over.any()):
+            return w, b, shift
+        if bool((over & (shift == SHIFT_MIN)).any()):
+            raise ValueError("weights too large for exact arithmetic at any shift")
+        shift = torch.where(over, shift - 1, shift)
+
+
+def _fitting_shift(weight: Tensor) -> Tensor:
+    largest = weight.detach().abs().flatten(1).amax(1).clamp_min(1e-9)
+    # floor(log2) through frexp: exact, where log2 near a power of two may round either way.
+    exponent = torch.frexp(WEIGHT_MAX / largest).exponent - 1
+    return exponent.clamp(SHIFT_MIN, SHIFT_MAX).to(torch.int8)
+
+
+class ExactConv(nn.Module):
+    """A frozen integer layer: int8 weights, int32 bias and int8 shifts as buffers.
+
+    forward: x (B, C_in, H, W) float32 holding integers -> (B, C_out, H, W) likewise, before
+    the clamp that the caller applies (it may first add a skip connection).
+    """
+
+    weight: Tensor
+    bias: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, c_in: int, c_out: int, *, kernel: int = 1, x_max: int = 255, gain: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.depthwise = kernel == 3
+        self.x_max = x_max
+        self.register_buffer(
+            "weight",
+            torch.zeros((c_out, 1 if self.depthwise else c_in, kernel, kernel), dtype=torch.int8),
+        )
+        self.register_buffer("bias", torch.zeros(c_out, dtype=torch.int32))
+        self.register_buffer("shift", torch.zeros(c_out, dtype=torch.int8))
+        self._ready: tuple[Tensor, Tensor] | None = None
+
+    def prove(self) -> None:
+        """Raise ValueError unless every output channel is provably exact."""
+        worst = int(exact_bound(self.weight, self.bias, self.shift, self.x_max).max())
+        if (
+            worst >= EXACT_LIMIT
+            or int(self.shift.min()) < SHIFT_MIN
+            or int(self.shift.max()) > SHIFT_MAX
+        ):
+            raise ValueError(f"partial sums may reach {worst}, the exact limit is {EXACT_LIMIT}")
+
+    def prepare(self) -> None:
+        """Spread the weights as float32 multiples of 2^-shift, once, on the current device."""
+        scale = torch.exp2(-self.shift.float())
+        # The half that makes floor() round is a multiple of 2^-shift because shift >= 1.
+        bias = self.bias.float() * scale + 0.5
+        self._ready = (self.weight.float() * scale.view(-1, 1, 1, 1), bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._ready is None:
+            self.prepare()
+        assert self._ready is not None
+        return torch.floor(_convolve(x, *self._ready, depthwise=self.depthwise))
+
+
+class LearnedExactConv(nn.Module):
+    """The same layer while it is learned: float parameters, quantised in every forward pass.
+
+    ``gain`` converts a unit of the float network into the layer's output units, so that one
+    learning rate suits every layer.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, *, kernel: int = 1, x_max: int = 255, gain: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.depthwise = kernel == 3
+        self.x_max = x_max
+        self.gain = gain
+        fan_in = kernel * kernel * (1 if self.depthwise else c_in)
+        shape = (c_out, 1 if self.depthwise else c_in, kernel, kernel)
+        self.weight = nn.Parameter(torch.randn(shape) * (1.4 / fan_in**0.5))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+
+    def _real(self) -> tuple[Tensor, Tensor]:
+        return self.weight * self.gain, self.bias * (FEATURE_SCALE * self.gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self._real()
+        scale = torch.exp2(_fitting_shift(weight).float()).view(-1, 1, 1, 1)
+        weight = round_through(weight * scale).clamp(-WEIGHT_MAX, WEIGHT_MAX) / scale
+        out = _convolve(x, weight, bias, depthwise=self.depthwise)
+        return round_through(out.float())
+
+    @torch.no_grad()
+    def frozen(self) -> dict[str, Tensor]:
+        """The buffers of the :class:`ExactConv` that this layer has become."""
+        weight, bias = self._real()
+        w, b, shift = quantise(weight.float().cpu(), bias.float().cpu(), self.x_max)
+        return {"weight": w, "bias": b, "shift": shift}
+
+    @torch.no_grad()
+    def thaw(self, frozen: dict[str, Tensor]) -> None:
+        """Inverse of :meth:`frozen`: go on learning from integers."""
+        scale = torch.exp2(-frozen["shift"].float())
+        self.weight.copy_(frozen["weight"].float() * scale.view(-1, 1, 1, 1) / self.gain)
+        self.bias.copy_(frozen["bias"].float() * scale / (FEATURE_SCALE * self.gain))
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor, *, depthwise: bool) -> Tensor:
+    if depthwise:
+        return functional.conv2d(x, weight, bias, padding=1, groups=weight.shape[0])
+    return functional.conv2d(x, weight, bias)

@@ -1,0 +1,64 @@
+"""The float building blocks of the transforms."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .config import FINE_STEPS
+
+
+class TransformBlock(nn.Module):
+    """Depthwise-separable mixing of space, then gated mixing of channels, both residual.
+
+        x --1x1--lrelu--dw3x3--1x1--(+)--1x1--split: a * sigmoid(b)--1x1--(+)-->
+        \\__________________________/ \\___________________________________/
+
+    The last layer of each branch starts at zero: a new block is the identity, so a deeper
+    network can begin where a shallower one ended.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(channels, channels, 1)
+        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.leave = nn.Conv2d(channels, channels, 1)
+        self.gate = nn.Conv2d(channels, 2 * channels, 1)
+        self.mix = nn.Conv2d(channels, channels, 1)
+        for last in (self.leave, self.mix):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        spatial = self.depthwise(functional.leaky_relu(self.enter(x), 0.1))
+        x = x + self.leave(spatial)
+        value, gate = self.gate(x).chunk(2, 1)
+        return x + self.mix(value * torch.sigmoid(gate))
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay out every convolution's weights as the fast kernels want them, in place."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+class StepGain(nn.Module):
+    """A positive gain a channel that follows the quality step: exp of a curve through knots.
+
+    One network thus serves every rate (after Cui et al., "Asymmetric Gained Deep Image
+    Compression With Continuous Rate Adaptation", CVPR 2021).
+    """
+
+    def __init__(self, channels: int, knots: int) -> None:
+        super().__init__()
+        self.log_gain = nn.Parameter(torch.zeros((knots, channels)))
+
+    def forward(self, step: Tensor) -> Tensor:
+        """step: (B,) integers 0..255 -> (B, channels, 1, 1) float32."""
+        position = step.float() * ((len(self.log_gain) - 1) / (FINE_STEPS - 1))
+        left = position.floor().long().clamp(max=len(self.log_gain) - 2)
+        part = (position - left)[:, None]
+        curve = self.log_gain[left] * (1 - part) + self.log_gain[left + 1] * part
+        return torch.exp(curve)[:, :, None, None]

@@ -1,0 +1,63 @@
+"""A small fixed run of the prior, whose digest every machine must reproduce before it codes."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .config import GROUPS, HYPER_STRIDE
+from .exact import exact_arithmetic
+from .hyperprior import MEAN_UNITS, Prior
+from .partition import coded_slices
+
+ROWS = (3, 40)
+HEIGHT, WIDTH = 10, 13
+"""Positions of y: odd and even sides, several positions of z, too few to take time."""
+
+
+def prior_digest(prior: Prior) -> str:
+    """SHA-256 (16 hex digits) of all means and scale indices for pseudo-random symbols.
+
+    Runs on the device that holds the prior, two table rows at once.
+    """
+    config = prior.config
+    device = prior.device
+    row = torch.tensor(ROWS, device=device)
+    z_size = (-(-HEIGHT // HYPER_STRIDE), -(-WIDTH // HYPER_STRIDE))
+    z = _symbols((len(ROWS), config.hyper, *z_size), 5, device)
+    y = _symbols((len(ROWS), config.latent, HEIGHT, WIDTH), 200, device)
+    digest = hashlib.sha256()
+    with exact_arithmetic(device):
+        of_z = prior.of_z(row)
+        for part in of_z:
+            _update(digest, part)
+        features = prior.features(z * MEAN_UNITS + of_z.mean16, row, HEIGHT, WIDTH)
+        y_hat16 = torch.zeros_like(y)
+        for index in range(GROUPS):
+            context = prior.context(index, features, y_hat16)
+            for phase in range(GROUPS):
+                place = coded_slices(index, phase, config.latent)
+                gaussians = prior.gaussians(index, phase, context, row)
+                y_hat16[place] = y[place] * MEAN_UNITS + gaussians.mean16
+                for part in gaussians:
+                    _update(digest, part)
+    return digest.hexdigest()[:16]
+
+
+def _symbols(shape: tuple[int, ...], largest: int, device: torch.device) -> Tensor:
+    """Integers in -largest..largest, mostly small, from a generator anyone can write down."""
+    count = int(np.prod(shape))
+    # Knuth's MMIX generator in closed form would need 128 bits; a multiplicative hash does.
+    hashed = (
+        np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    ) >> np.uint64(40)
+    share = hashed.astype(np.float64) / 2.0**24 * 2.0 - 1.0
+    values = np.rint(np.sign(share) * largest * share**6).astype(np.float32)
+    return torch.from_numpy(values.reshape(shape)).to(device)
+
+
+def _update(digest: hashlib._Hash, part: Tensor) -> None:
+    digest.update(part.to(torch.int32).contiguous().cpu().numpy().astype("<i4").tobytes())

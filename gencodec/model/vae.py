@@ -1,0 +1,124 @@
+"""The variational autoencoder: transforms and prior in one module, and its training pass."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .config import GROUPS, ModelConfig, table_row
+from .exact import round_through
+from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Prior, learned_prior
+from .partition import coded_slices
+from .scales import LOG_STEP, SCALE_MIN, SKIP_BELOW
+from .transforms import Analysis, Synthesis
+
+Z_MAX = 15.0
+"""z is clamped to what the first exact layer can tell apart."""
+
+
+class Estimate(NamedTuple):
+    """What a training pass yields, a row for each picture of the batch."""
+
+    x_hat: Tensor  # (B, 3, H, W)
+    y_bits: Tensor  # (B,)
+    z_bits: Tensor  # (B,)
+
+
+class ImageVae(nn.Module):
+    """g_a, h_a, prior and g_s of one configuration."""
+
+    def __init__(self, config: ModelConfig, prior: Prior | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.g_a = Analysis(config)
+        self.h_a = HyperAnalysis(config)
+        self.prior = Prior(config) if prior is None else prior
+        self.g_s = Synthesis(config)
+
+    def forward(
+        self,
+        x: Tensor,
+        step: Tensor,
+        *,
+        amp: torch.dtype | None = None,
+        prior_amp: torch.dtype | None = None,
+    ) -> Estimate:
+        """x: (B, 3, H, W) in 0..1, sides multiples of 64; step: (B,) integers 0..255.
+
+        Bits are those of y and z with additive uniform noise, the usual differentiable stand-in
+        for rounding (Balle et al., arXiv:1611.01704); g_s and the context see rounded values
+        with straight-through gradients.  ``amp`` is the autocast dtype of the transforms and
+        ``prior_amp`` that of the prior, whose integers only float32 (None) renders exactly.
+        """
+        with _autocast(x, amp):
+            y = self.g_a(x, step).float()
+            z = self.h_a(y).float().clamp(-Z_MAX, Z_MAX)
+        with _autocast(x, prior_amp):
+            y_hat, of_y, of_z = self._quantised(y, z, table_rows(step))
+        with _autocast(x, amp):
+            x_hat = self.g_s(y_hat, step).float()
+        y_noisy, z_noisy = (t + torch.rand_like(t) - 0.5 for t in (y, z))
+        return Estimate(x_hat, _bits(y_noisy, of_y), _bits(z_noisy, of_z))
+
+    @torch.no_grad()
+    def rounded(self, x: Tensor, step: Tensor) -> Estimate:
+        """The same with real rounding and the bits of the symbols themselves, in float32."""
+        y = self.g_a(x, step)
+        z = self.h_a(y).clamp(-Z_MAX, Z_MAX)
+        y_hat, of_y, of_z = self._quantised(y, z, table_rows(step))
+        z_hat = of_z.mean16 / MEAN_UNITS + quantise_symbols(z, of_z)
+        return Estimate(self.g_s(y_hat, step), _bits(y_hat, of_y), _bits(z_hat, of_z))
+
+    def _quantised(self, y: Tensor, z: Tensor, row: Tensor) -> tuple[Tensor, Gaussians, Gaussians]:
+        prior = self.prior
+        of_z = Gaussians(*(t.expand_as(z) for t in prior.of_z(row)))
+        z_mean = of_z.mean16 / MEAN_UNITS
+        z_hat16 = (round_through(z - z_mean) + z_mean) * MEAN_UNITS
+        features = prior.features(z_hat16, row, *y.shape[-2:])
+        y_hat16 = torch.zeros_like(y)
+        mean16, scale_index = torch.zeros_like(y), torch.zeros_like(y)
+        for index in range(GROUPS):
+            context = prior.context(index, features, y_hat16)
+            known = torch.zeros_like(y)
+            for phase in range(GROUPS):
+                place = coded_slices(index, phase, y.shape[1])
+                part = prior.gaussians(index, phase, context, row)
+                mean16[place], scale_index[place] = part
+                known[place] = quantise_symbols(y[place], part) * MEAN_UNITS + part.mean16
+            y_hat16 = y_hat16 + known
+        return y_hat16 / MEAN_UNITS, Gaussians(mean16, scale_index), of_z
+
+
+def table_rows(step: Tensor) -> Tensor:
+    """Rows of the prior's tables for quality steps: (B,) -> (B,) int64."""
+    return torch.tensor([table_row(int(s)) for s in step], device=step.device)
+
+
+def quantise_symbols(values: Tensor, gaussians: Gaussians) -> Tensor:
+    """Symbols of y or z: round(value - mean), 0 where the scale is below the skip threshold."""
+    symbols = round_through(values - gaussians.mean16 / MEAN_UNITS)
+    return symbols * (gaussians.scale_index >= SKIP_BELOW)
+
+
+def _autocast(x: Tensor, dtype: torch.dtype | None) -> torch.autocast:
+    return torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None)
+
+
+def _bits(values: Tensor, gaussians: Gaussians) -> Tensor:
+    """Bits of each picture's values, under the mass within half a step of them: (B,) float32."""
+    centred = (values - gaussians.mean16 / MEAN_UNITS).abs()
+    scale = SCALE_MIN * torch.exp(LOG_STEP * gaussians.scale_index)
+    # Differences of upper tails: accurate far from the mean, where the rate's gradient lives.
+    root = math.sqrt(0.5)
+    upper = torch.erfc((centred - 0.5) / scale * root)
+    lower = torch.erfc((centred + 0.5) / scale * root)
+    probability = 0.5 * (upper - lower)
+    return -torch.log2(probability.clamp_min(2.0**-18)).flatten(1).sum(1)
+
+
+def learned_vae(config: ModelConfig) -> ImageVae:
+    """A model to be trained: random, its prior quantised in every forward pass."""
+    return ImageVae(config, learned_prior(config))

@@ -1,0 +1,201 @@
+"""Weights as files: one safetensors file holds the config, the network and the coding tables.
+
+A file's identity is the SHA-256 of its content (config text, then every tensor's name, type,
+shape and bytes in the order of names), so neither the order in a file nor its name matters.
+A stream names its weights by the first four bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from gencodec.entropy import ScaleTables
+from gencodec.errors import WeightsError
+
+from .config import ModelConfig
+from .exact import ExactConv, LearnedExactConv
+from .hyperprior import LearnedStepTable, Prior
+from .layers import channels_last
+from .selftest import prior_digest
+from .vae import ImageVae, learned_vae
+
+FORMAT = "gencodec-weights-1"
+FLOAT_PARTS = ("g_a.", "h_a.", "g_s.")
+TABLE_PMF, TABLE_WIDTHS, TABLE_SKIP = "tables.pmf", "tables.half_width", "tables.skip_below"
+MAX_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model ready to code: frozen network, coding tables and identity."""
+
+    vae: ImageVae
+    tables: ScaleTables
+    digest: bytes
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights_id(self) -> bytes:
+        """The four bytes a stream carries."""
+        return self.digest[:4]
+
+
+def freeze(vae: ImageVae, tables: ScaleTables) -> dict[str, Tensor]:
+    """A learned model -> the tensors of its weights file: float16 transforms, integer prior.
+
+    Raises ValueError when the prior cannot be proven exact.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, value in vae.state_dict().items():
+        if name.startswith(FLOAT_PARTS):
+            # Gains are few and span decades; everything else loses nothing visible in half.
+            exact = name.endswith("log_gain")
+            tensors[name] = value.detach().cpu().to(torch.float32 if exact else torch.float16)
+    for name, module in vae.prior.named_modules():
+        if isinstance(module, (LearnedExactConv, LearnedStepTable)):
+            for part, value in module.frozen().items():
+                tensors[f"prior.{name}.{part}"] = value
+    tensors[TABLE_PMF] = torch.from_numpy(tables.pmf.astype(np.int32))
+    tensors[TABLE_WIDTHS] = torch.from_numpy(tables.half_width.astype(np.int32))
+    tensors[TABLE_SKIP] = torch.tensor([tables.skip_below], dtype=torch.int32)
+    return {name: value.contiguous() for name, value in tensors.items()}
+
+
+def thaw(weights: Weights) -> ImageVae:
+    """Frozen weights -> a learned model to train further; the inverse of :func:`freeze`."""
+    vae = learned_vae(weights.vae.config)
+    frozen = {name: value.cpu() for name, value in weights.vae.state_dict().items()}
+    floats = {name: value for name, value in frozen.items() if name.startswith(FLOAT_PARTS)}
+    vae.load_state_dict(floats, strict=False)
+    for name, module in vae.prior.named_modules():
+        if isinstance(module, (LearnedExactConv, LearnedStepTable)):
+            prefix = f"prior.{name}."
+            module.thaw({k[len(prefix) :]: v for k, v in frozen.items() if k.startswith(prefix)})
+    return vae
+
+
+def content_digest(config: ModelConfig, tensors: dict[str, Tensor]) -> bytes:
+    """SHA-256 of the content, 32 bytes."""
+    digest = hashlib.sha256(f"{FORMAT}\n{config.to_json()}\n".encode())
+    for name in sorted(tensors):
+        array = tensors[name].cpu().numpy()
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+def pack_weights(config: ModelConfig, tensors: dict[str, Tensor]) -> bytes:
+    """The bytes of a weights file; ValueError when the prior's layers are not provably exact."""
+    vae = _build(config, tensors)
+    prepare(vae.prior)
+    metadata = {
+        "format": FORMAT,
+        "config": config.to_json(),
+        "prior_digest": prior_digest(vae.prior),
+    }
+    return serialise(tensors, metadata=metadata)
+
+
+def load_weights(path: Path, *, device: torch.device | str = "cpu") -> Weights:
+    """Read, prove, place and self-test weights; WeightsError says in one line what is wrong.
+
+    The transforms run in float32 on a CPU and in half precision on a GPU; the prior's layers
+    are integers held in float32 everywhere.  A GPU that does not reproduce the prior's recorded
+    digest leaves the prior to the CPU, and ``notes`` says so.
+    """
+    metadata, tensors = _read(path)
+    try:
+        config = ModelConfig.from_json(metadata.get("config", ""))
+        vae = _build(config, tensors)
+        tables = _tables(tensors)
+    except (KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path.name}: {error}") from None
+    digest = content_digest(config, tensors)
+    _place(vae, torch.device(device))
+    notes = []
+    exact = prior_digest(vae.prior) == metadata.get("prior_digest")
+    if not exact and torch.device(device).type != "cpu":
+        notes.append(f"{device} does not compute the prior exactly; the CPU does it instead")
+        prepare(vae.prior.to("cpu"))
+        exact = prior_digest(vae.prior) == metadata.get("prior_digest")
+    if not exact:
+        raise WeightsError(f"{path.name}: this machine does not reproduce the prior's digest")
+    return Weights(vae, tables, digest, tuple(notes))
+
+
+def prepare(prior: Prior) -> None:
+    """Ready every exact layer for the device it is on."""
+    for module in prior.modules():
+        if isinstance(module, ExactConv):
+            module.prepare()
+
+
+def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
+    """A frozen model from the tensors of a file; ValueError unless they fit and are exact."""
+    vae = ImageVae(config)
+    network = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
+    wrong = _mismatch(vae.state_dict(), network)
+    if wrong:
+        raise ValueError(wrong)
+    vae.load_state_dict(network)
+    for name, module in vae.prior.named_modules():
+        if isinstance(module, ExactConv):
+            try:
+                module.prove()
+            except ValueError as error:
+                raise ValueError(f"prior.{name} is not exact: {error}") from None
+    return vae.requires_grad_(False).eval()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise WeightsError(f"{path.name}: larger than {MAX_BYTES} bytes")
+        with safe_open(path, framework="pt") as handle:
+            metadata = handle.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise WeightsError(f"{path.name}: not a gencodec weights file")
+            return metadata, {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such weights file") from None
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path.name}: not readable as weights: {error}") from None
+
+
+def _tables(tensors: dict[str, Tensor]) -> ScaleTables:
+    tables = ScaleTables(
+        pmf=tensors[TABLE_PMF].numpy().astype(np.uint32),
+        half_width=tensors[TABLE_WIDTHS].numpy().astype(np.int32),
+        skip_below=int(tensors[TABLE_SKIP]),
+    )
+    tables.validate()
+    return tables
+
+
+def _mismatch(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
+    if set(expected) != set(found):
+        return f"{len(set(expected) ^ set(found))} tensors missing or unknown"
+    for name, value in expected.items():
+        if found[name].shape != value.shape:
+            return f"{name} has shape {tuple(found[name].shape)}, not {tuple(value.shape)}"
+        if name.startswith("prior.") and found[name].dtype != value.dtype:
+            return f"{name} has type {found[name].dtype}, not {value.dtype}"
+    return None
+
+
+def _place(vae: ImageVae, device: torch.device) -> None:
+    half = torch.float16 if device.type == "cuda" else torch.float32
+    vae.to(device)
+    channels_last(vae)
+    for part in (vae.g_a, vae.h_a, vae.g_s):
+        for name, parameter in part.named_parameters():
+            parameter.data = parameter.data.to(torch.float32 if name.endswith("log_gain") else half)
+    prepare(vae.prior)
