@@ -1,0 +1,6 @@
+"""The straight line: a picture to a stream and back."""
+
+from .codec import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Codec, ImageLike
+from .rate import quality_of, step_of
+
+__all__ = ["DEFAULT_MAX_PIXELS", "DEFAULT_QUALITY", "Codec", "ImageLike", "quality_of", "step_of"]

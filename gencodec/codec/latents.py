@@ -1,0 +1,133 @@
+"""y and z to a payload of bytes and back: the exact prior and the entropy coder, in passes.
+
+y --h_a--round--> z ----pass 0----+
+prior(z_hat) ------> pass 1..4 ---+--> ANS payload          (encode_latents)
+payload --> z --> prior --> pass 1 --> prior --> pass 2 ... --> y_hat   (decode_latents)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gencodec.entropy import Pass, PassDecoder, ScaleTables, encode_passes, ideal_bits
+from gencodec.errors import ChecksumError
+from gencodec.model.config import GROUPS, HYPER_STRIDE
+from gencodec.model.exact import exact_arithmetic
+from gencodec.model.hyperprior import MEAN_UNITS, Gaussians
+from gencodec.model.partition import coded_slices
+from gencodec.model.vae import Z_MAX, ImageVae, quantise_symbols, table_rows
+from gencodec.model.weights import Weights
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The symbols of one picture, ready to be coded: pass 0 is z, passes 1 to 4 are y."""
+
+    passes: tuple[Pass, ...]
+
+    def encode(self, tables: ScaleTables) -> bytes:
+        """The payload, read back and compared before it is handed out.
+
+        Raises ChecksumError if the coder did not return what it was given.
+        """
+        payload = encode_passes(self.passes, tables)
+        decoder = PassDecoder(payload, tables)
+        for symbols, scale_index in self.passes:
+            if not np.array_equal(decoder.decode(scale_index), symbols):
+                raise ChecksumError("the stream did not decode to the symbols that were encoded")
+        decoder.finish()
+        return payload
+
+    def ideal_bits(self, tables: ScaleTables) -> float:
+        """Bits of the symbols under the model: what the payload should cost."""
+        return ideal_bits(self.passes, tables)
+
+
+def quantise(vae: ImageVae, y: Tensor, step: Tensor) -> list[Latents]:
+    """y (B, M, h, w) float32, in quantisation steps; step (B,) -> the symbols of each picture."""
+    prior = vae.prior
+    with torch.inference_mode():
+        half = vae.h_a.enter.weight.dtype
+        z = vae.h_a(y.to(half)).float().nan_to_num().clamp(-Z_MAX, Z_MAX)
+    # Where the GPU failed the self-test, the prior is on the CPU.
+    y, z, row = (t.to(prior.device) for t in (y, z, table_rows(step)))
+    with exact_arithmetic(prior.device):
+        of_z = _expand(prior.of_z(row), z)
+        z_symbols = quantise_symbols(z, of_z)
+        passes = [_to_host([(z_symbols, of_z)])]
+        z_hat16 = z_symbols * MEAN_UNITS + of_z.mean16
+        features = prior.features(z_hat16, row, *y.shape[2:])
+        y_hat16 = torch.zeros_like(y)
+        for index in range(GROUPS):
+            context = prior.context(index, features, y_hat16)
+            coded = []
+            for phase in range(GROUPS):
+                place = coded_slices(index, phase, y.shape[1])
+                gaussians = prior.gaussians(index, phase, context, row)
+                symbols = quantise_symbols(y[place], gaussians)
+                y_hat16[place] = symbols * MEAN_UNITS + gaussians.mean16
+                coded.append((symbols, gaussians))
+            passes.append(_to_host(coded))
+    return [Latents(tuple(of_picture)) for of_picture in zip(*passes, strict=True)]
+
+
+def decode_latents(
+    weights: Weights, decoders: Sequence[PassDecoder], step: Tensor, height: int, width: int
+) -> Tensor:
+    """The inverse: y_hat (B, M, height, width) float32; height and width count positions of y.
+
+    Raises ChecksumError when the symbols are not those that were encoded.
+    """
+    prior = weights.vae.prior
+    row = table_rows(step).to(prior.device)
+    with exact_arithmetic(row.device):
+        of_z = prior.of_z(row)
+        shape = (len(decoders), of_z.mean16.shape[1], *(_hyper(side) for side in (height, width)))
+        of_z = _expand(of_z, torch.empty(shape, device=row.device))
+        (z_symbols,) = _from_decoders(decoders, [of_z])
+        features = prior.features(z_symbols * MEAN_UNITS + of_z.mean16, row, height, width)
+        channels = weights.vae.config.latent
+        y_hat16 = torch.zeros((len(decoders), channels, height, width), device=row.device)
+        for index in range(GROUPS):
+            context = prior.context(index, features, y_hat16)
+            parts = [prior.gaussians(index, phase, context, row) for phase in range(GROUPS)]
+            for phase, symbols in enumerate(_from_decoders(decoders, parts)):
+                place = coded_slices(index, phase, channels)
+                y_hat16[place] = symbols * MEAN_UNITS + parts[phase].mean16
+        for decoder in decoders:
+            decoder.finish()
+        return y_hat16 / MEAN_UNITS
+
+
+def _hyper(side: int) -> int:
+    return -(-side // HYPER_STRIDE)
+
+
+def _expand(of_z: Gaussians, like: Tensor) -> Gaussians:
+    return Gaussians(*(part.expand(like.shape) for part in of_z))
+
+
+def _to_host(coded: Sequence[tuple[Tensor, Gaussians]]) -> list[Pass]:
+    """Slices of a pass -> for each picture its symbols and scale indices, end to end."""
+    symbols = _flat([part for part, _ in coded]).to(torch.int32).cpu().numpy()
+    scale_index = _flat([g.scale_index for _, g in coded]).to(torch.uint8).cpu().numpy()
+    return list(zip(symbols, scale_index, strict=True))
+
+
+def _from_decoders(decoders: Sequence[PassDecoder], parts: Sequence[Gaussians]) -> list[Tensor]:
+    """Decode one pass of every picture; symbols in the shapes of ``parts``, float32."""
+    indices = _flat([part.scale_index for part in parts]).to(torch.uint8).cpu().numpy()
+    symbols = np.stack([d.decode(index) for d, index in zip(decoders, indices, strict=True)])
+    flat = torch.from_numpy(symbols).to(parts[0].scale_index.device).float()
+    sizes = [part.scale_index[0].numel() for part in parts]
+    shaped = zip(flat.split(sizes, 1), parts, strict=True)
+    return [values.view(part.scale_index.shape) for values, part in shaped]
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.reshape(len(part), -1) for part in parts], 1)
