@@ -1,0 +1,142 @@
+"""From a trained model to shipped weights: tables fitted, proven, measured, and never worse.
+
+learned model --count symbols--> fitted tables --freeze, prove--> candidate file
+candidate --real bytes on held-out pictures--> curve --BD-rate against what is shipped--> ship
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gencodec.bench.curves import Curve, bd_rate, psnr
+from gencodec.codec import Codec
+from gencodec.codec.latents import quantise
+from gencodec.codec.transform import analyze
+from gencodec.entropy import ScaleTables, fitted_tables, gaussian_tables
+from gencodec.errors import WeightsError
+from gencodec.image import Pixels, atomic_write
+from gencodec.model.config import ModelConfig
+from gencodec.model.registry import MANIFEST
+from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
+from gencodec.model.vae import ImageVae
+from gencodec.model.weights import freeze, load_weights, pack_weights
+
+TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
+CURVE_QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Weights that may be shipped: the file's bytes and their curve on held-out pictures."""
+
+    data: bytes
+    content_sha256: str
+    config: ModelConfig
+    curve: Curve
+
+
+def make_candidate(
+    vae: ImageVae, samples: Sequence[Pixels], held_out: Sequence[Pixels], scratch: Path
+) -> Candidate:
+    """Freeze, fit the coding tables on ``samples`` and measure on ``held_out``.
+
+    samples, held_out: (H, W, 3) uint8 pictures; scratch: a folder for the file while it is
+    measured.  ValueError when the prior cannot be proven exact.
+    """
+    config = vae.config
+    plain = gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)
+    path = scratch / "candidate.safetensors"
+    path.write_bytes(pack_weights(config, freeze(vae, plain)))
+    frozen = load_weights(path).vae
+    tables = fitted_tables(plain, count_symbols(frozen, samples, plain))
+    data = pack_weights(config, freeze(vae, tables))
+    path.write_bytes(data)
+    weights = load_weights(path)
+    curve = measure_curve(Codec(weights, torch.device("cpu")), held_out)
+    return Candidate(data, weights.digest.hex(), config, curve)
+
+
+def count_symbols(
+    vae: ImageVae, pictures: Sequence[Pixels], tables: ScaleTables
+) -> list[np.ndarray]:
+    """How often each table entry would be coded, over all pictures and several qualities."""
+    counts = [np.zeros(tables.table(i).size, np.int64) for i in range(SCALE_LEVELS)]
+    for number, picture in enumerate(pictures):
+        step = torch.tensor([TABLE_STEPS[number % len(TABLE_STEPS)]])
+        (latents,) = quantise(vae, analyze(vae, picture[None], step), step)
+        for symbols, scale_index in latents.passes:
+            for i in np.unique(scale_index):
+                half_width = int(tables.half_width[i])
+                values = symbols[scale_index == i]
+                inside = np.abs(values) <= half_width
+                entries = np.where(inside, values + half_width, 2 * half_width + 1)
+                counts[i] += np.bincount(entries, minlength=counts[i].size)
+    return counts
+
+
+def measure_curve(codec: Codec, pictures: Sequence[Pixels]) -> Curve:
+    """Real bytes and PSNR over the qualities, means over the pictures."""
+    rates, qualities = [], []
+    for quality in CURVE_QUALITIES:
+        bpp, decibels = [], []
+        for picture in pictures:
+            stream = codec.compress(picture, quality=quality)
+            bpp.append(8.0 * len(stream) / (picture.shape[0] * picture.shape[1]))
+            decoded = codec.decompress(stream)
+            if decoded.ndim == 2:
+                decoded = np.repeat(decoded[:, :, None], 3, axis=2)
+            decibels.append(psnr(picture, decoded))
+        rates.append(float(np.mean(bpp)))
+        qualities.append(float(np.mean(decibels)))
+    return Curve(tuple(rates), tuple(qualities))
+
+
+def ship(
+    candidate: Candidate, folder: Path, *, name: str, released: str, held_out: Sequence[Pixels]
+) -> float | None:
+    """Write the candidate as ``name`` and make it the default; the older file stays decodable.
+
+    Returns the BD-rate in percent against the default weights shipped so far (None if there
+    are none).  WeightsError when the candidate is worse, or the name is taken.
+    """
+    manifest_path = folder / MANIFEST
+    manifest: dict[str, Any] = {"default": name, "weights": []}
+    if manifest_path.exists():
+        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    gain = None
+    if manifest["weights"]:
+        (row,) = (row for row in manifest["weights"] if row["name"] == manifest["default"])
+        shipped = Codec(load_weights(folder / row["file"]), torch.device("cpu"))
+        gain = bd_rate(candidate.curve, measure_curve(shipped, held_out))
+        if gain >= 0.0:
+            raise WeightsError(f"these weights are no better than {row['name']} ({gain:+.1f} %)")
+    if any(row["name"] == name for row in manifest["weights"]):
+        raise WeightsError(f"weights called {name!r} are already released; choose another name")
+    file = f"{name}.safetensors"
+    atomic_write(folder / file, candidate.data, overwrite=False)
+    manifest["default"] = name
+    manifest["weights"].append(
+        {
+            "name": name,
+            "file": file,
+            "content_sha256": candidate.content_sha256,
+            "config": candidate.config.name,
+            "bytes": len(candidate.data),
+            "released": released,
+            "held_out_curve": {
+                "quality": list(CURVE_QUALITIES),
+                "bpp": [round(rate, 5) for rate in candidate.curve.bpp],
+                "psnr": [round(value, 4) for value in candidate.curve.psnr],
+            },
+        }
+    )
+    text = json.dumps(manifest, indent=2) + "\n"
+    atomic_write(manifest_path, text.encode(), overwrite=True)
+    return gain
