@@ -1,0 +1,1 @@
+"""Measuring: rate-distortion curves and speed, of this codec and its rivals."""
