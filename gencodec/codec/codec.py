@@ -4,53 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from gencodec.bitstream import (
     ALPHA,
     EXIF,
     ICC,
-    LATENTS,
     XMP,
     Container,
     Header,
-    Limits,
-    Section,
-    deflate_metadata,
-    inflate_metadata,
-    order_sections,
-    pack,
-    unpack,
-    unpack_truncated,
 )
-from gencodec.entropy import PassDecoder
-from gencodec.errors import FormatError, ImageError, WeightsError
+from gencodec.errors import WeightsError
 from gencodec.image import (
     Picture,
     decode_alpha,
-    encode_alpha,
-    picture_from_array,
-    picture_from_pil,
-    read_picture,
 )
-from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.registry import find_weights, find_weights_by_id
 from gencodec.model.weights import Weights, load_weights
 
 from .device import choose_device
 from .latents import Latents, decode_latents, quantise
 from .rate import step_of
+from .stream import (
+    ImageLike,
+    as_array,
+    inflated,
+    latent_size,
+    latents_decoder,
+    open_stream,
+    pack_stream,
+    picture_of,
+    rgb,
+    to_picture,
+)
 from .transform import analyze, synthesize
-
-ImageLike: TypeAlias = "Picture | Image.Image | npt.NDArray[np.uint8] | str | Path"
 
 DEFAULT_QUALITY = 60.0
 DEFAULT_MAX_PIXELS = 64_000_000
@@ -97,7 +89,7 @@ class Codec:
     def compress_picture(self, picture: Picture, *, quality: float = DEFAULT_QUALITY) -> bytes:
         """As :meth:`compress`, metadata and alpha included."""
         step = self._step(step_of(quality), 1)
-        y = analyze(self._weights.vae, _rgb(picture)[None], step)
+        y = analyze(self._weights.vae, rgb(picture)[None], step)
         (latents,) = quantise(self._weights.vae, y, step)
         return self._pack(picture, latents, int(step))
 
@@ -109,7 +101,7 @@ class Codec:
         FormatError (or one of its children) when the stream breaks the format, ChecksumError
         when it is damaged, WeightsError when its weights are not installed.
         """
-        return _array(self.decompress_picture(data, max_pixels=max_pixels))
+        return as_array(self.decompress_picture(data, max_pixels=max_pixels))
 
     def decompress_picture(
         self,
@@ -123,26 +115,26 @@ class Codec:
         allow_truncated: a file whose end is missing gives the whole picture in less detail, and
         a note says so, instead of TruncatedError.
         """
-        container = _unpack(data, max_pixels, allow_truncated)
+        container = open_stream(data, max_pixels, allow_truncated)
         weights, header = self._weights_of(container.header), container.header
-        decoder = _decoder(container, weights)
+        decoder = latents_decoder(container, weights)
         step = self._step(header.step, 1)
-        y_hat = decode_latents(weights, [decoder], step, *_latent_size(header))
+        y_hat = decode_latents(weights, [decoder], step, *latent_size(header))
         (pixels,) = synthesize(weights.vae, y_hat, step, header.width, header.height)
-        return _picture(container, pixels, decoder)
+        return picture_of(container, pixels, decoder)
 
     def verify(self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
         """Decode every symbol of a stream and check them all; raises what decompress would."""
-        container = _unpack(data, max_pixels, False)
+        container = open_stream(data, max_pixels, False)
         weights, header = self._weights_of(container.header), container.header
         step = self._step(header.step, 1)
-        size = _latent_size(header)
-        decode_latents(weights, [_decoder(container, weights)], step, *size)
+        size = latent_size(header)
+        decode_latents(weights, [latents_decoder(container, weights)], step, *size)
         alpha = container.section(ALPHA)
         if alpha is not None:
             decode_alpha(alpha, header.width, header.height)
         for tag in (ICC, EXIF, XMP):
-            _inflated(container, tag)
+            inflated(container, tag)
 
     # Many pictures ----------------------------------------------------------------------
 
@@ -160,7 +152,7 @@ class Codec:
             for group in _groups([(p.width, p.height) for p in pictures]):
                 part = [pictures[index] for index in group]
                 step = self._step(step_of(quality), len(part))
-                y = analyze(self._weights.vae, np.stack([_rgb(p) for p in part]), step)
+                y = analyze(self._weights.vae, np.stack([rgb(p) for p in part]), step)
                 for picture, latents in zip(
                     part, quantise(self._weights.vae, y, step), strict=True
                 ):
@@ -175,7 +167,7 @@ class Codec:
         Two groups are in flight at a time on a GPU, so that one is decoded while the device
         works on the other.
         """
-        containers = [_unpack(data, max_pixels, False) for data in streams]
+        containers = [open_stream(data, max_pixels, False) for data in streams]
         headers = [container.header for container in containers]
         keys = [(header.width, header.height, header.weights_id) for header in headers]
         for header in headers:
@@ -184,16 +176,16 @@ class Codec:
         with ThreadPoolExecutor(workers) as pool:
             groups = list(_groups(keys))
             work = pool.map(self._decode_group, [[containers[i] for i in g] for g in groups])
-            return [_array(picture) for pictures in work for picture in pictures]
+            return [as_array(picture) for pictures in work for picture in pictures]
 
     def _decode_group(self, containers: Sequence[Container]) -> list[Picture]:
         first = containers[0].header
         weights = self._weights_of(first)
-        decoders = [_decoder(container, weights) for container in containers]
+        decoders = [latents_decoder(container, weights) for container in containers]
         step = torch.tensor([c.header.step for c in containers], device=self._device)
-        y_hat = decode_latents(weights, decoders, step, *_latent_size(first))
+        y_hat = decode_latents(weights, decoders, step, *latent_size(first))
         pixels = synthesize(weights.vae, y_hat, step, first.width, first.height)
-        return [_picture(*parts) for parts in zip(containers, pixels, decoders, strict=True)]
+        return [picture_of(*parts) for parts in zip(containers, pixels, decoders, strict=True)]
 
     # Parts ------------------------------------------------------------------------------
 
@@ -210,100 +202,14 @@ class Codec:
         return self._loaded[header.weights_id]
 
     def _pack(self, picture: Picture, latents: Latents, step: int) -> bytes:
-        header = Header(
-            weights_id=self.weights_id,
-            step=step,
-            width=picture.width,
-            height=picture.height,
-            grey=picture.grey,
-        )
-        sections = [Section(LATENTS, latents.encode(self._weights.tables))]
-        if picture.alpha is not None:
-            sections.append(Section(ALPHA, encode_alpha(picture.alpha)))
-        for tag, value in ((ICC, picture.icc), (EXIF, picture.exif), (XMP, picture.xmp)):
-            if value is not None:
-                sections.append(Section(tag, deflate_metadata(value)))
-        return pack(Container(header, order_sections(sections)))
-
-
-def to_picture(image: ImageLike) -> Picture:
-    """Whatever :meth:`Codec.compress` takes, as a Picture; ImageError otherwise."""
-    if isinstance(image, Picture):
-        return image
-    if isinstance(image, np.ndarray):
-        return picture_from_array(image)
-    if isinstance(image, Image.Image):
-        return picture_from_pil(image)
-    if isinstance(image, (str, Path)):
-        return read_picture(Path(image))
-    raise ImageError(f"cannot make a picture of {type(image).__name__}")
+        payload = latents.encode(self._weights.tables)
+        return pack_stream(picture, payload, weights_id=self.weights_id, step=step)
 
 
 def _weights_path(model: str | Path | None) -> Path:
     if model is not None and Path(model).suffix == ".safetensors":
         return Path(model)
     return find_weights(None if model is None else str(model)).path
-
-
-def _unpack(data: bytes, max_pixels: int, allow_truncated: bool) -> Container:
-    limits = Limits(max_pixels=max_pixels)
-    if allow_truncated:
-        return unpack_truncated(data, limits=limits)
-    return unpack(data, limits=limits)
-
-
-def _decoder(container: Container, weights: Weights) -> PassDecoder:
-    payload = container.section(LATENTS)
-    if payload is None:
-        if container.complete:
-            raise FormatError("the file has no picture in it")
-        payload = b""
-    return PassDecoder(payload, weights.tables, complete=container.complete)
-
-
-def _latent_size(header: Header) -> tuple[int, int]:
-    return -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
-
-
-def _inflated(container: Container, tag: int) -> bytes | None:
-    payload = container.section(tag)
-    return None if payload is None else inflate_metadata(payload)
-
-
-def _picture(container: Container, pixels: npt.NDArray[np.uint8], decoder: PassDecoder) -> Picture:
-    header = container.header
-    alpha = container.section(ALPHA)
-    picture = Picture(
-        pixels=_grey(pixels) if header.grey else pixels,
-        alpha=None if alpha is None else decode_alpha(alpha, header.width, header.height),
-        icc=_inflated(container, ICC),
-        exif=_inflated(container, EXIF),
-        xmp=_inflated(container, XMP),
-    )
-    if container.complete:
-        return picture
-    share = decoder.decoded / decoder.requested if decoder.requested else 0.0
-    return replace(
-        picture,
-        notes=(f"the file is cut: {share:.0%} of its symbols are there, the rest is guessed",),
-    )
-
-
-def _rgb(picture: Picture) -> npt.NDArray[np.uint8]:
-    if not picture.grey:
-        return picture.pixels
-    return np.repeat(picture.pixels[:, :, None], 3, axis=2)
-
-
-def _grey(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The mean of the three decoded channels, rounded."""
-    return ((pixels.astype(np.uint16).sum(2) * 2 + 3) // 6).astype(np.uint8)
-
-
-def _array(picture: Picture) -> npt.NDArray[np.uint8]:
-    if picture.alpha is None:
-        return picture.pixels
-    return np.dstack([_rgb(picture), picture.alpha])
 
 
 def _groups(keys: Iterable[tuple[object, ...]]) -> Iterable[list[int]]:
