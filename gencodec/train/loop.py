@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gencodec.model.config import FINE_STEPS, ModelConfig
+from gencodec.model.config import FINE_STEPS, LATENT_STRIDE, ModelConfig
 from gencodec.model.layers import channels_last
 from gencodec.model.vae import ImageVae, learned_vae
 
@@ -104,6 +104,7 @@ def train(
         part = state.elapsed / total
         rng = np.random.default_rng((plan.seed, state.step))
         count, side = crop_shape(plan, part)
+        side = min(side, photos.largest_side() // LATENT_STRIDE * LATENT_STRIDE)
         x = photos.crops(count, side, rng).to(memory_format=torch.channels_last)
         quality = torch.from_numpy(_spread(rng, count)).to(device)
         for group in state.optimizer.param_groups:

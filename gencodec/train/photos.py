@@ -19,6 +19,9 @@ HELD_OUT_ONE_IN = 80
 SHRINK_SHARE = 0.5
 SHRINK_MOST = 2.0
 
+Photos = dict[str, np.ndarray]
+"""Pictures by name, (H, W, 3) uint8."""
+
 
 def read_photos(folders: Iterable[Path]) -> Iterator[tuple[str, np.ndarray | str]]:
     """Every picture below the folders, tar archives included: (name, (H, W, 3) uint8).
@@ -47,8 +50,37 @@ def _decode(data: bytes) -> np.ndarray | str:
 
 
 def held_out(name: str) -> bool:
-    """Whether a picture is kept from training, decided by its name alone."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % HELD_OUT_ONE_IN == 0
+    """Whether a picture is kept from training, decided by its name alone.
+
+    A crop (``NAME__crop.avif``) goes the way of the picture it was cut from.
+    """
+    return _lot(name) % HELD_OUT_ONE_IN == 0
+
+
+def _lot(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.replace("__crop", "").encode()).digest()[:4], "big")
+
+
+def split(photos: Photos) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """(to train on, held out); a collection too small for the lot gives its lowest name-hash."""
+    kept = [name for name in photos if held_out(name)]
+    if not kept and len(photos) > 1:
+        kept = [min(photos, key=_lot)]
+    chosen = set(kept)
+    return (
+        [pixels for name, pixels in photos.items() if name not in chosen],
+        [pixels for name, pixels in photos.items() if name in chosen],
+    )
+
+
+def centre_crops(photos: Iterable[np.ndarray], side: int) -> list[np.ndarray]:
+    """The middle (side, side, 3) of every picture that is large enough."""
+    crops = []
+    for pixels in photos:
+        top, left = ((length - side) // 2 for length in pixels.shape[:2])
+        if top >= 0 and left >= 0:
+            crops.append(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+    return crops
 
 
 class PhotoStore:
@@ -70,10 +102,18 @@ class PhotoStore:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def largest_side(self) -> int:
+        """The largest square, in pixels a side, that some picture holds."""
+        return int(torch.minimum(self.heights, self.widths).max())
+
+    def smallest_side(self) -> int:
+        """Pixels of the shortest side of any picture."""
+        return int(torch.minimum(self.heights, self.widths).min())
+
     def crops(self, count: int, side: int, rng: np.random.Generator) -> Tensor:
         """Random crops: (count, 3, side, side) float32 in 0..1, flipped and shrunk at random."""
         shrink = rng.uniform(1.0, SHRINK_MOST) if rng.random() < SHRINK_SHARE else 1.0
-        source = max(side, round(side * shrink))
+        source = min(max(side, round(side * shrink)), self.largest_side())
         largest = np.flatnonzero((torch.minimum(self.heights, self.widths) >= source).cpu().numpy())
         if not len(largest):
             raise ValueError(f"no picture is {source} pixels wide and high")
