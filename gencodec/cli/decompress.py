@@ -1,0 +1,146 @@
+"""gencodec decompress: .gnc files to pictures."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gencodec.bitstream import Limits, unpack, unpack_truncated
+from gencodec.cli import options
+from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.loading import CodecOnDemand
+from gencodec.cli.plan import (
+    FORMAT_SUFFIX,
+    STREAM_SUFFIX,
+    Job,
+    format_of,
+    is_special,
+    make_plan,
+    picture_name,
+)
+from gencodec.cli.reporter import Reporter
+from gencodec.cli.streams import read_stream, write_target
+
+if TYPE_CHECKING:
+    from gencodec.image import Picture
+
+
+def register(parser: options.CommandParser) -> None:
+    """Declare the arguments."""
+    options.add_inputs(parser, "INPUT.gnc", "stream, or '-' for stdin; a folder with -r")
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMAT_SUFFIX),
+        help="picture format to write (default: what the suffix of OUT says, else png)",
+    )
+    parser.add_argument(
+        "--allow-truncated",
+        action="store_true",
+        help="decode a file whose end is missing as far as it goes, with a note saying how far",
+    )
+    options.add_max_pixels(parser)
+    options.add_model(parser, "weights to use, for streams made with weights that are not shipped")
+    options.add_output(
+        parser,
+        output="file to write, or '-' for stdout (default: INPUT with the suffix .png, beside it)",
+        wanted=".gnc files",
+    )
+    options.add_machine(parser)
+    options.add_words(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decompress every input; the exit code."""
+    picture_format = choose_format(args.format, args.output)
+    suffix = FORMAT_SUFFIX[picture_format]
+    plan = make_plan(
+        args.inputs,
+        output=args.output,
+        output_dir=args.output_dir,
+        recursive=args.recursive,
+        force=args.force,
+        suffixes=frozenset({STREAM_SUFFIX}),
+        rename=lambda path: picture_name(path, suffix),
+        json=args.json,
+    )
+    codec = CodecOnDemand(model=args.model, device=args.device, threads=args.threads)
+    with Reporter("decompress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
+        for refused in plan.refused:
+            reporter.failed(refused.name, refused.error)
+        reporter.expect(len(plan.jobs))
+        for job in plan.jobs:
+            with reporter.attempt(job.name):
+                decompress_one(job, picture_format, args, codec, reporter)
+    return reporter.exit_code
+
+
+def choose_format(asked: str | None, output: str | None) -> str:
+    """The picture format from --format and the suffix of -o, which must not contradict."""
+    if output in (None, "-") or is_special(Path(str(output))):
+        return asked or "png"
+    target = Path(str(output))
+    named = format_of(target)
+    if asked is None and named is None:
+        raise UsageError(
+            f"cannot tell the picture format from the name {visible(str(target))}; use --format"
+        )
+    if asked is not None and named is not None and asked != named:
+        raise UsageError(f"--format {asked} contradicts the name {visible(str(target))}")
+    return asked or named or "png"
+
+
+def decompress_one(
+    job: Job,
+    picture_format: str,
+    args: argparse.Namespace,
+    codec: CodecOnDemand,
+    reporter: Reporter,
+) -> None:
+    """Read, decompress, write, report; raises whatever goes wrong."""
+    started = time.perf_counter()
+    stream = read_stream(job.source)
+    # The codec checks all this again; here a damaged file is told without waiting for torch.
+    (unpack_truncated if args.allow_truncated else unpack)(
+        stream, limits=Limits(max_pixels=args.max_pixels)
+    )
+
+    unloaded = codec.seconds
+    picture = codec.get().decompress_picture(
+        stream, max_pixels=args.max_pixels, allow_truncated=args.allow_truncated
+    )
+    for text in picture.notes:
+        reporter.note(job.name, text)
+
+    data = picture_bytes(picture, picture_format)
+    write_target(job.target, data, force=args.force)
+    seconds = time.perf_counter() - started - (codec.seconds - unloaded)
+
+    bpp = 8 * len(stream) / (picture.width * picture.height)
+    reporter.done(
+        f"{visible(job.name)} -> {visible(job.target_name)}: {len(stream)} -> {len(data)} bytes, "
+        f"{bpp:.3f} bpp, {seconds:.2f} s",
+        {
+            "input": job.name,
+            "output": job.target_name,
+            "width": picture.width,
+            "height": picture.height,
+            "bytes_in": len(stream),
+            "bytes_out": len(data),
+            "bpp": round(bpp, 6),
+            "format": picture_format,
+            "notes": list(picture.notes),
+            "seconds": round(seconds, 4),
+        },
+    )
+
+
+def picture_bytes(picture: Picture, picture_format: str) -> bytes:
+    """The whole picture file: made before anything is written, so that a pipe gets all or none."""
+    from gencodec.image import write_picture
+
+    memory = io.BytesIO()
+    write_picture(picture, memory, format=picture_format)
+    return memory.getvalue()

@@ -1,0 +1,88 @@
+"""Exceptions of the command line, and one line of plain words for any exception at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from gencodec.errors import GencodecError
+
+TRACEBACK_VARIABLE = "GENCODEC_TRACEBACK"
+
+
+class UsageError(Exception):
+    """The arguments make no sense together; nothing was done. Exit code 2."""
+
+
+class AbortError(Exception):
+    """Going on to the next file would fail in the same way (no weights, no device). Exit code 1."""
+
+
+def is_fatal(error: BaseException) -> bool:
+    """True for what must end the process instead of being reported as one file's failure.
+
+    Not simply "is no Exception": constriction raises pyo3's PanicException, which derives from
+    BaseException, on some damaged input, and that is one file's failure.
+    """
+    return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
+
+
+def describe(error: BaseException, subject: str = "") -> str:
+    """Why, in one line without the traceback; `subject` is the file that the line begins with.
+
+    Errors of gencodec and of the operating system speak for themselves; anything else is a
+    defect of gencodec and says so, with the way to a traceback.
+    """
+    if isinstance(error, (GencodecError, UsageError, AbortError)):
+        text = str(error)
+        for prefix in (
+            f"cannot read {subject}: ",
+            f"{subject}: ",
+            f"{os.path.basename(subject)}: ",
+        ):
+            text = text.removeprefix(prefix) if subject else text
+        return one_line(text) or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return "no such file or directory"
+    if isinstance(error, OSError) and error.strerror:
+        return one_line(error.strerror[:1].lower() + error.strerror[1:])
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if _is_torch_memory(error):
+        return "not enough memory on the device (try --device cpu, or a smaller picture)"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"the Python package '{error.name.split('.')[0]}' is needed and not installed"
+    text = one_line(str(error))
+    return (
+        f"unexpected {type(error).__name__}{': ' if text else ''}{text} "
+        f"(a defect of gencodec; {TRACEBACK_VARIABLE}=1 shows where)"
+    )
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print the traceback to stderr if the user asked for it through the environment."""
+    if os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0") and sys.stderr is not None:
+        traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space and control characters as one space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def visible(name: str) -> str:
+    """A file name safe to print: control characters and undecodable bytes as escapes.
+
+    A name may hold terminal escape sequences or a line break, and one file is one line.
+    """
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def _is_torch_memory(error: BaseException) -> bool:
+    # By name and text: torch may not be imported here, and on CPU it raises a bare RuntimeError.
+    if type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,0 +1,81 @@
+"""The codec, loaded when the first file needs it, and the names of shipped weights."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from gencodec.cli.failures import AbortError, describe, is_fatal, visible
+
+if TYPE_CHECKING:
+    from gencodec.codec import Codec
+    from gencodec.model.registry import WeightsEntry
+
+
+class CodecOnDemand:
+    """Loads the codec at the first `get`, so that a file that cannot even be read costs no torch.
+
+    `seconds` is the time that loading took, for those who time a file without it.
+    """
+
+    def __init__(self, *, model: str | None, device: str, threads: int | None) -> None:
+        self._model = model
+        self._device = device
+        self._threads = threads
+        self._codec: Codec | None = None
+        self.seconds = 0.0
+
+    def get(self) -> Codec:
+        """The codec. Raises AbortError if it cannot be had: no other file would fare better."""
+        if self._codec is None:
+            started = time.perf_counter()
+            try:
+                use_threads(self._threads)
+                from gencodec.codec import Codec
+
+                self._codec = Codec.load(self._model, device=self._device)
+            except BaseException as error:
+                if is_fatal(error):
+                    raise
+                subject = f"{visible(self._model)}: " if self._model else ""
+                raise AbortError(f"{subject}{describe(error, self._model or '')}") from error
+            self.seconds = time.perf_counter() - started
+        return self._codec
+
+
+def use_threads(count: int | None) -> None:
+    """Bound the CPU threads of the numeric libraries; None leaves them as they are."""
+    if count is None:
+        return
+    # Read when the libraries load, which has not happened yet in a process of the command line.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(count)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
+
+
+def shipped_weights() -> list[WeightsEntry]:
+    """The weights that come with gencodec, read from their manifest alone."""
+    from gencodec.model.registry import list_weights
+
+    return list(list_weights())
+
+
+def weights_name(weights_id: bytes) -> str | None:
+    """The name of the shipped weights with this id, or None if it is unknown here."""
+    from gencodec.errors import GencodecError
+
+    try:
+        entries = shipped_weights()
+    except (GencodecError, ImportError, OSError):
+        return None  # a stream can be looked at where no weights are installed
+    wanted = weights_id.hex()
+    return next((entry.name for entry in entries if entry.id_hex.startswith(wanted)), None)
+
+
+def weights_label(weights_id: bytes) -> str:
+    """'name (id)' for people, or 'unknown (id)'."""
+    return f"{weights_name(weights_id) or 'unknown'} ({weights_id.hex()})"

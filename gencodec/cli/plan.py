@@ -1,0 +1,260 @@
+"""Inputs and output options to jobs: who becomes what, decided and checked before any work."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gencodec.cli.failures import UsageError, visible
+from gencodec.errors import GencodecError, OutputError
+
+STREAM_SUFFIX = ".gnc"
+# Folders are searched by suffix alone: opening every file to see what it is would be slow, and
+# a file named on the command line is tried whatever its suffix.
+PICTURE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"}
+    | {".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp"}
+)
+# What decompress can write, and the suffix it gives a file that the user did not name.
+FORMAT_SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "ppm": ".ppm"}
+SUFFIX_FORMAT = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".jfif": "jpeg",
+    ".webp": "webp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".ppm": "ppm",
+    ".pgm": "ppm",
+    ".pnm": "ppm",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its result goes; None is stdin or stdout."""
+
+    source: Path | None
+    target: Path | None
+
+    @property
+    def name(self) -> str:
+        """The input as messages call it."""
+        return "-" if self.source is None else str(self.source)
+
+    @property
+    def target_name(self) -> str:
+        """The output as messages call it."""
+        return "-" if self.target is None else str(self.target)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An input that cannot become a job, and why."""
+
+    name: str
+    error: GencodecError | OSError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, and what cannot be done."""
+
+    jobs: tuple[Job, ...]
+    refused: tuple[Refused, ...]
+
+
+@dataclass
+class _Found:
+    """Input files with the path of each below the folder it was found in (or its bare name)."""
+
+    files: list[tuple[Path, Path]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+def stream_name(path: Path) -> Path:
+    """photo.jpg -> photo.gnc; a suffix that names no picture format is part of the name."""
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return path.with_suffix(STREAM_SUFFIX)
+    return path.with_name(path.name + STREAM_SUFFIX)
+
+
+def picture_name(path: Path, suffix: str) -> Path:
+    """photo.gnc -> photo.png; any other suffix is part of the name."""
+    if path.suffix.lower() == STREAM_SUFFIX:
+        return path.with_suffix(suffix)
+    return path.with_name(path.name + suffix)
+
+
+def format_of(path: Path) -> str | None:
+    """The picture format that a file name asks for, or None if it names none we write."""
+    return SUFFIX_FORMAT.get(path.suffix.lower())
+
+
+def make_plan(
+    inputs: Sequence[str],
+    *,
+    output: str | None,
+    output_dir: str | None,
+    recursive: bool,
+    force: bool,
+    suffixes: frozenset[str],
+    rename: Callable[[Path], Path],
+    json: bool = False,
+) -> Plan:
+    """Pair every input with its output.
+
+    `suffixes` are those that a search through folders takes; `rename` gives the output's name.
+    Raises UsageError, before anything is read or written, for options that contradict each
+    other, two inputs with one output, and an output that is itself an input. An input that is
+    missing or whose output exists is refused alone and leaves the others to be done.
+    """
+    _check_options(inputs, output, output_dir, recursive)
+    if "-" in inputs:
+        target = None if output in (None, "-") else Path(str(output))
+        jobs, refused = [Job(None, target)], []
+    else:
+        found = find_inputs(inputs, recursive=recursive, suffixes=suffixes)
+        jobs = [_job(path, below, output, output_dir, rename) for path, below in found.files]
+        refused = found.refused
+    _check_distinct(jobs)
+
+    accepted = []
+    for job in jobs:
+        problem = _target_problem(job.target, force=force)
+        if problem is None:
+            accepted.append(job)
+        else:
+            refused.append(Refused(job.name, OutputError(problem)))
+    if json and any(job.target is None for job in accepted):
+        raise UsageError("--json and data both want standard output; use -o FILE")
+    _check_terminals(accepted)
+    return Plan(tuple(accepted), tuple(refused))
+
+
+def find_inputs(inputs: Sequence[str], *, recursive: bool, suffixes: frozenset[str]) -> _Found:
+    """The files that the arguments name, folders searched if `recursive`, in a fixed order."""
+    found = _Found()
+    for text in inputs:
+        path = Path(text)
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except (OSError, ValueError) as error:
+            why = error if isinstance(error, OSError) else OSError(0, "not a valid file name")
+            found.refused.append(Refused(text, why))
+            continue
+        if not is_folder:
+            found.files.append((path, Path(path.name)))
+        elif not recursive:
+            found.refused.append(Refused(text, OutputError("is a folder (use -r)")))
+        else:
+            before = len(found.files) + len(found.refused)
+            found.files.extend(
+                (file, file.relative_to(path)) for file in _walk(path, suffixes, found)
+            )
+            if len(found.files) + len(found.refused) == before:
+                kinds = "pictures" if len(suffixes) > 1 else f"{STREAM_SUFFIX} files"
+                found.refused.append(Refused(text, OutputError(f"no {kinds} in this folder")))
+    return found
+
+
+def _walk(folder: Path, suffixes: frozenset[str], found: _Found) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        found.refused.append(Refused(str(error.filename), error))
+
+    for root, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield Path(root, name)
+
+
+def _check_options(
+    inputs: Sequence[str], output: str | None, output_dir: str | None, recursive: bool
+) -> None:
+    if output is not None and output_dir is not None:
+        raise UsageError("-o and --output-dir exclude each other")
+    if output is not None and recursive:
+        raise UsageError("-o and -r exclude each other; use --output-dir")
+    if output is not None and len(inputs) > 1:
+        raise UsageError(f"-o takes one input, not {len(inputs)}; use --output-dir")
+    if output == "" or output_dir == "":
+        raise UsageError("the name of the output is empty")
+    if "-" in inputs:
+        if len(inputs) > 1:
+            raise UsageError("'-' (standard input) goes with no other input")
+        if output_dir is not None or recursive:
+            raise UsageError("'-' (standard input) has no name for --output-dir or -r; use -o")
+    if output not in (None, "-") and Path(str(output)).is_dir():
+        raise UsageError(f"-o {visible(str(output))} is a folder; use --output-dir")
+    if output_dir is not None and os.path.lexists(output_dir) and not os.path.isdir(output_dir):
+        raise UsageError(f"--output-dir {visible(output_dir)} is not a folder")
+
+
+def _job(
+    path: Path,
+    below: Path,
+    output: str | None,
+    output_dir: str | None,
+    rename: Callable[[Path], Path],
+) -> Job:
+    if output is not None:
+        return Job(path, None if output == "-" else Path(output))
+    if output_dir is not None:
+        return Job(path, Path(output_dir) / rename(below))
+    return Job(path, rename(path))
+
+
+def _check_distinct(jobs: Sequence[Job]) -> None:
+    sources = {_identity(job.source): job for job in jobs if job.source is not None}
+    targets: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        key = _identity(job.target)
+        if key in sources:
+            raise UsageError(f"output {visible(job.target_name)} is also an input")
+        other = targets.setdefault(key, job)
+        if other is not job:
+            raise UsageError(
+                f"{visible(other.name)} and {visible(job.name)} would both become "
+                f"{visible(job.target_name)}"
+            )
+
+
+def _identity(path: Path) -> str:
+    """Equal for two names of one file, as far as names can tell on this system."""
+    name = os.path.normcase(os.path.realpath(path))
+    return name.casefold() if sys.platform == "darwin" else name
+
+
+def _target_problem(target: Path | None, *, force: bool) -> str | None:
+    if target is None or is_special(target):
+        return None
+    if target.is_dir():
+        return f"output {visible(str(target))} is a folder"
+    if not force and os.path.lexists(target):
+        return f"output {visible(str(target))} exists already (use -f to overwrite)"
+    return None
+
+
+def is_special(path: Path) -> bool:
+    """True for a device or a named pipe: written into, never replaced by a file."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
+
+
+def _check_terminals(jobs: Sequence[Job]) -> None:
+    if any(job.target is None for job in jobs) and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("refusing to write binary data to a terminal; use -o FILE or a pipe")
+    if any(job.source is None for job in jobs) and sys.stdin is not None and sys.stdin.isatty():
+        raise UsageError("standard input is a terminal; name a file or use a pipe")

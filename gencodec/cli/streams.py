@@ -1,0 +1,114 @@
+"""Bytes and text in and out of the process: files, pipes, devices, standard streams."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from gencodec.bitstream import Limits, read_header
+from gencodec.cli.failures import AbortError, describe
+from gencodec.errors import LimitError, OutputError
+
+CHUNK_BYTES = 1 << 20
+HEADER_BYTES_MAX = 32
+# No stream can be longer than one section of each kind; more than this is not worth reading.
+STREAM_BYTES_MAX = 2 * Limits().max_section_bytes
+
+
+def read_stream(source: Path | None) -> bytes:
+    """All bytes of a .gnc file (None: of stdin).
+
+    The header is checked before the rest is read, so that a film of 50 GB given by mistake is
+    refused at once. Raises what `read_header` raises, LimitError and OSError.
+    """
+    if source is None:
+        return _read_checked(_stdin())
+    with open(source, "rb") as file:
+        return _read_checked(file)
+
+
+def _read_checked(file: BinaryIO) -> bytes:
+    head = file.read(HEADER_BYTES_MAX)
+    read_header(head)
+    chunks, total = [head], len(head)
+    while chunk := file.read(CHUNK_BYTES):
+        total += len(chunk)
+        if total > STREAM_BYTES_MAX:
+            raise LimitError(f"longer than {STREAM_BYTES_MAX} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def read_anything(source: Path | None) -> bytes:
+    """All bytes of stdin (None), a pipe or a device."""
+    if source is None:
+        return _stdin().read()
+    return source.read_bytes()
+
+
+def write_target(target: Path | None, data: bytes, *, force: bool) -> None:
+    """Write a result to a file (None: to stdout).
+
+    A file appears whole or not at all; folders on the way are made. Raises OutputError, OSError,
+    and BrokenPipeError when the reader of stdout went away.
+    """
+    if target is None:
+        if sys.stdout is None:
+            raise OutputError("standard output is closed")
+        with stdout_guard():
+            rest = memoryview(data)
+            while rest:  # with PYTHONUNBUFFERED the stream is raw and may take only a part
+                rest = rest[sys.stdout.buffer.write(rest) or 0 :]
+            sys.stdout.buffer.flush()
+        return
+
+    from gencodec.image import atomic_write  # numpy and Pillow: not for `info`
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make folder {target.parent}: {describe(error)}") from error
+    atomic_write(target, data, overwrite=force)
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise OutputError("standard input is closed")
+    return sys.stdin.buffer
+
+
+def print_text(text: str) -> None:
+    """Text for the user on stdout, flushed: a pipe sees it now, and a failure shows now."""
+    if sys.stdout is not None:
+        with stdout_guard():
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
+
+@contextmanager
+def stdout_guard() -> Iterator[None]:
+    """Turn a failing stdout into AbortError: it would fail for every file alike.
+
+    BrokenPipeError passes: a reader that has seen enough is no failure worth a line.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise AbortError(f"standard output: {describe(error)}") from error
+
+
+def drop_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush cannot fail a second time."""
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+    except (OSError, AttributeError, ValueError):
+        pass

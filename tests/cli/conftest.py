@@ -1,0 +1,179 @@
+"""Ways to run the command line: as a process, and in this process with a codec that is a stub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import types
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gencodec.bitstream import Container, Header, Section, pack, read_header, unpack
+from gencodec.cli import main
+from gencodec.errors import ChecksumError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+LATENTS = 0x01
+STUB_ID = b"stub"
+
+Result = subprocess.CompletedProcess[bytes]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run `python -m gencodec ARGS` in tmp_path and return code, stdout and stderr as bytes."""
+
+    def call(
+        *args: str | Path,
+        door: str = "module",
+        stdin: bytes = b"",
+        env: dict[str, str] | None = None,
+    ) -> Result:
+        start = ["-m", "gencodec"] if door == "module" else [str(CHECKOUT / "cli.py")]
+        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})}
+        return subprocess.run(
+            [sys.executable, *start, *map(str, args)],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=300,
+        )
+
+    return call
+
+
+@pytest.fixture(name="make_stream")
+def _make_stream() -> Callable[..., bytes]:
+    return make_stream
+
+
+@pytest.fixture(name="make_photo")
+def _make_photo() -> Callable[..., Path]:
+    return make_photo
+
+
+@pytest.fixture(name="one_error")
+def _one_error() -> Callable[..., str]:
+    return one_error
+
+
+@pytest.fixture(name="checkout")
+def _checkout() -> Path:
+    return CHECKOUT
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Run:
+    """As `run`, but in this process: no two seconds of importing torch for every call."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: object) -> Result:
+        words = [str(arg) for arg in args]
+        code = main(words)
+        return subprocess.CompletedProcess(words, code, *capfdbinary.readouterr())
+
+    return call
+
+
+def make_stream(width: int = 33, height: int = 17, latents: bytes = b"\x00" * 40) -> bytes:
+    """A container that is sound to the last check, with latents that no model wrote."""
+    header = Header(weights_id=b"\xde\xad\xbe\xef", step=100, width=width, height=height)
+    return pack(Container(header, (Section(LATENTS, latents),), True))
+
+
+def make_photo(path: Path, width: int = 63, height: int = 65, **save: Any) -> Path:
+    """A smooth colour picture with some texture, in the format of the suffix."""
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
+    waves = [np.sin(rows / 9 + k) * 60 + np.cos(columns / 7 - k) * 60 + 128 for k in range(3)]
+    pixels = np.clip(np.stack(waves, axis=-1), 0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **save)
+    return path
+
+
+def one_error(result: Result, code: int, *words: str) -> str:
+    """The process ended with this code and exactly one line on stderr that holds these words."""
+    text = result.stderr.decode()
+    assert result.returncode == code, text
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("gencodec: ")
+    assert "Traceback" not in text
+    for word in words:
+        assert word in lines[0], text
+    return lines[0]
+
+
+@dataclass
+class StubCodec:
+    """Stands in for Codec: a stream whose latents are the deflated pixels of the picture."""
+
+    fail: BaseException | None = None
+    loads: int = 0
+
+    def compress_picture(self, picture: object, *, quality: float) -> bytes:
+        if self.fail is not None:
+            raise self.fail
+        pixels = picture.pixels  # type: ignore[attr-defined]
+        header = Header(
+            weights_id=STUB_ID,
+            step=round(quality),
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            grey=pixels.ndim == 2,
+        )
+        latents = zlib.compress(pixels.tobytes())
+        return pack(Container(header, (Section(LATENTS, latents),), True))
+
+    def decompress_picture(
+        self, data: bytes, *, max_pixels: int, allow_truncated: bool = False
+    ) -> object:
+        from gencodec.image import picture_from_array
+
+        if self.fail is not None:
+            raise self.fail
+        header = read_header(data)
+        payload = unpack(data).section(LATENTS)
+        assert payload is not None
+        shape = (header.height, header.width) + (() if header.grey else (3,))
+        pixels = np.frombuffer(zlib.decompress(payload), np.uint8).reshape(shape)
+        return picture_from_array(pixels)
+
+    def verify(self, data: bytes, *, max_pixels: int) -> None:
+        if self.fail is not None:
+            raise self.fail
+        payload = unpack(data).section(LATENTS)
+        try:
+            zlib.decompress(payload or b"")
+        except zlib.error as error:
+            raise ChecksumError("the symbols do not match their check") from error
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubCodec:
+    """Replace gencodec.codec by a stub that needs no weights, and work in tmp_path."""
+    codec = StubCodec()
+
+    class Loader:
+        @classmethod
+        def load(cls, model: str | None = None, *, device: str = "auto") -> StubCodec:
+            codec.loads += 1
+            return codec
+
+    module = types.ModuleType("gencodec.codec")
+    module.Codec = Loader  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gencodec.codec", module)
+    monkeypatch.chdir(tmp_path)
+    return codec

@@ -1,0 +1,216 @@
+"""The process as a neighbour: pipes that close, full disks, interruption, unexpected failures."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gencodec.cli import main
+from gencodec.errors import GencodecError
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+MakeStream = Callable[..., bytes]
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes and signals")
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash, with `gnc` for the command line, and every exit code of a pipe."""
+    line = f'set -o pipefail; gnc() {{ "{sys.executable}" -m gencodec "$@"; }}; {command}'
+    return subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        timeout=120,
+    )
+
+
+@posix
+def test_a_reader_that_goes_away(tmp_path: Path, make_stream: MakeStream) -> None:
+    (tmp_path / "a.gnc").write_bytes(make_stream())
+    names = " a.gnc" * 3000
+    result = shell(f"gnc info{names} | head -n 1", tmp_path)
+    assert result.returncode == 141
+    assert result.stderr == b""
+    assert len(result.stdout.splitlines()) == 1
+
+
+@posix
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("args", ["info a.gnc", "--help", "compress --help", "info --json a.gnc"])
+def test_stdout_on_a_full_disk(tmp_path: Path, make_stream: MakeStream, args: str) -> None:
+    (tmp_path / "a.gnc").write_bytes(make_stream())
+    result = shell(f"gnc {args} > /dev/full", tmp_path)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert b"no space left" in result.stderr
+
+
+@posix
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_standard_streams(tmp_path: Path, make_stream: MakeStream, closed: str) -> None:
+    (tmp_path / "a.gnc").write_bytes(make_stream())
+    assert shell(f"gnc info a.gnc {closed}", tmp_path).returncode == 0
+    assert shell(f"gnc info missing.gnc {closed}", tmp_path).returncode == 1
+    result = shell(f"gnc info - {closed}", tmp_path)
+    assert result.returncode == 1
+    assert b"Traceback" not in result.stderr
+
+
+class Panic(BaseException):
+    """As pyo3's PanicException: not an Exception, and yet one file's failure."""
+
+
+FAILURES = {
+    "gencodec": (GencodecError("the picture is\nno good"), "a.png: the picture is no good"),
+    "memory": (MemoryError(), "a.png: not enough memory"),
+    "torch memory": (RuntimeError("alloc: can't allocate memory"), "not enough memory"),
+    "no space": (OSError(28, "No space left on device"), "a.png: no space left on device"),
+    "defect": (ZeroDivisionError("division by zero"), "unexpected ZeroDivisionError"),
+    "silent defect": (AssertionError(), "unexpected AssertionError (a defect"),
+    "panic": (Panic("std must be\npositive"), "unexpected Panic: std must be positive"),
+    "recursion": (RecursionError("maximum depth"), "unexpected RecursionError"),
+    "missing package": (ModuleNotFoundError("No module", name="torch.nn"), "package 'torch'"),
+}
+
+
+@pytest.mark.parametrize("name", list(FAILURES))
+def test_any_failure_is_one_line_and_the_next_file_goes_on(
+    name: str,
+    stub: object,
+    tmp_path: Path,
+    make_photo: Callable[..., Path],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    error, words = FAILURES[name]
+    stub.fail = error  # type: ignore[attr-defined]
+    for photo in ("a.png", "b.png"):
+        make_photo(tmp_path / photo)
+    assert main(["compress", "a.png", "b.png"]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 2
+    assert words in err
+    assert "Traceback" not in err
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+
+
+def test_the_traceback_is_there_on_request(
+    stub: object,
+    tmp_path: Path,
+    make_photo: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    stub.fail = ZeroDivisionError("division by zero")  # type: ignore[attr-defined]
+    make_photo(tmp_path / "a.png")
+    assert main(["compress", "a.png"]) == 1
+    assert "GENCODEC_TRACEBACK=1" in capfd.readouterr().err
+    monkeypatch.setenv("GENCODEC_TRACEBACK", "1")
+    assert main(["compress", "a.png"]) == 1
+    assert "Traceback (most recent call last)" in capfd.readouterr().err
+
+
+def test_interruption_ends_at_once(
+    stub: object,
+    tmp_path: Path,
+    make_photo: Callable[..., Path],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    stub.fail = KeyboardInterrupt()  # type: ignore[attr-defined]
+    for photo in ("a.png", "b.png"):
+        make_photo(tmp_path / photo)
+    assert main(["compress", "a.png", "b.png"]) == 130
+    assert capfd.readouterr().err == "gencodec: interrupted\n"
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+
+
+@posix
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_leave_no_partial_file(tmp_path: Path, number: int, code: int) -> None:
+    """A writer that is interrupted half-way through its bytes leaves neither file nor rest."""
+    script = (
+        "import os, sys, time, types\n"
+        "from pathlib import Path\n"
+        "from gencodec.cli import main, streams\n"
+        "from gencodec.cli.main import COMMANDS, Command\n"
+        "def run(args):\n"
+        "    streams.write_target(Path('out.gnc'), b'half', force=False)\n"
+        "def sync(handle):\n"
+        "    print('half', flush=True)\n"
+        "    time.sleep(60)\n"
+        "os.fsync = sync\n"
+        "slow = types.ModuleType('slow')\n"
+        "slow.register = lambda parser: None\n"
+        "slow.run = run\n"
+        "sys.modules['slow'] = slow\n"
+        "COMMANDS['slow'] = Command('slow', 'for a test')\n"
+        "sys.argv = ['gencodec', 'slow']\n"
+        "raise SystemExit(main())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"half\n"
+    assert len(os.listdir(tmp_path)) == 1  # the partial file, under another name
+    assert not (tmp_path / "out.gnc").exists()
+    time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert b"Traceback" not in err
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "flags", "shown"), [(2, [], True), (1, [], False), (2, ["--quiet"], False)]
+)
+def test_a_progress_bar_for_several_files_on_a_terminal(
+    tmp_path: Path, checkout: Path, files: int, flags: list[str], shown: bool
+) -> None:
+    pty = pytest.importorskip("pty", reason="needs POSIX terminals")
+    (tmp_path / "bad.gnc").write_bytes(b"no stream")
+    ours, theirs = pty.openpty()
+    fcntl = pytest.importorskip("fcntl")
+    termios = pytest.importorskip("termios")
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    code = subprocess.run(
+        [sys.executable, "-m", "gencodec", "verify", *["bad.gnc"] * files, *flags],
+        stdin=subprocess.DEVNULL,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        timeout=60,
+    ).returncode
+    os.close(theirs)
+    screen = b""
+    with contextlib.suppress(OSError):  # Linux says EIO where there is nothing left to read
+        while chunk := os.read(ours, 4096):
+            screen += chunk
+    os.close(ours)
+    assert code == 1
+    assert screen.count(b"gencodec: bad.gnc: this is not a gencodec file") == files
+    assert (f"/{files}".encode() in screen) is shown
+
+
+def test_no_progress_bar_elsewhere(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.gnc").write_bytes(b"no stream")
+    result = run("verify", "bad.gnc", "bad.gnc")
+    assert b"\r" not in result.stderr
+    assert len(result.stderr.splitlines()) == 2
