@@ -13,6 +13,7 @@ from gencodec.cli.loading import weights_label, weights_name
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import print_text, read_stream
 from gencodec.errors import FormatError
+from gencodec.model.quality import quality_of
 
 
 def register(parser: options.CommandParser) -> None:
@@ -48,7 +49,8 @@ def check_stdin_once(inputs: list[str]) -> None:
 def info_record(name: str, stream: StreamInfo) -> dict[str, object]:
     """The JSON record: every field of StreamInfo and the name of the weights."""
     weights = weights_name(bytes.fromhex(stream.weights_id))
-    return {"input": name, **dataclasses.asdict(stream), "weights": weights}
+    quality = round(quality_of(stream.step), 1)
+    return {"input": name, **dataclasses.asdict(stream), "quality": quality, "weights": weights}
 
 
 def info_text(name: str, stream: StreamInfo) -> str:
@@ -58,7 +60,7 @@ def info_text(name: str, stream: StreamInfo) -> str:
     lines = [
         f"{visible(name)}: gencodec stream, format version {stream.version}",
         f"  picture   {stream.width} x {stream.height}, {colour}, {stream.bit_depth} bits",
-        f"  step      {stream.step} (0..255)",
+        f"  quality   {quality_of(stream.step):.0f} (step {stream.step} of 0..255)",
         f"  weights   {weights}",
         f"  file      {stream.file_bytes} bytes, {stream.bpp:.3f} bpp",
         f"  header    {stream.header_bytes} bytes",

@@ -24,12 +24,12 @@ from gencodec.image import (
     Picture,
     decode_alpha,
 )
+from gencodec.model.quality import step_of
 from gencodec.model.registry import find_weights, find_weights_by_id
 from gencodec.model.weights import Weights, load_weights
 
 from .device import choose_device
 from .latents import Latents, decode_latents, quantise
-from .rate import step_of
 from .stream import (
     ImageLike,
     as_array,

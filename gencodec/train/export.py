@@ -28,6 +28,8 @@ from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import freeze, load_weights, pack_weights
 
+from .card import TrainingRecord, model_card
+
 TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
 CURVE_QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
 
@@ -39,6 +41,7 @@ class Candidate:
     data: bytes
     content_sha256: str
     config: ModelConfig
+    parameters: int
     curve: Curve
 
 
@@ -59,8 +62,9 @@ def make_candidate(
     data = pack_weights(config, freeze(vae, tables))
     path.write_bytes(data)
     weights = load_weights(path)
+    parameters = sum(parameter.numel() for parameter in vae.parameters())
     curve = measure_curve(Codec(weights, torch.device("cpu")), held_out)
-    return Candidate(data, weights.digest.hex(), config, curve)
+    return Candidate(data, weights.digest.hex(), config, parameters, curve)
 
 
 def count_symbols(
@@ -99,9 +103,19 @@ def measure_curve(codec: Codec, pictures: Sequence[Pixels]) -> Curve:
 
 
 def ship(
-    candidate: Candidate, folder: Path, *, name: str, released: str, held_out: Sequence[Pixels]
+    candidate: Candidate,
+    folder: Path,
+    *,
+    name: str,
+    released: str,
+    held_out: Sequence[Pixels],
+    record: TrainingRecord,
+    data: str,
 ) -> float | None:
-    """Write the candidate as ``name`` and make it the default; the older file stays decodable.
+    """Write the candidate as ``name``, with its card, and make it the default.
+
+    Older files stay, so that streams made with them stay decodable.  record, data: what the
+    model card says of the run and of its pictures.
 
     Returns the BD-rate in percent against the default weights shipped so far (None if there
     are none).  WeightsError when the candidate is worse, or the name is taken.
@@ -120,7 +134,18 @@ def ship(
     if any(row["name"] == name for row in manifest["weights"]):
         raise WeightsError(f"weights called {name!r} are already released; choose another name")
     file = f"{name}.safetensors"
+    card = model_card(
+        name,
+        candidate.config,
+        record,
+        candidate.curve,
+        CURVE_QUALITIES,
+        content_sha256=candidate.content_sha256,
+        parameters=candidate.parameters,
+        data=data,
+    )
     atomic_write(folder / file, candidate.data, overwrite=False)
+    atomic_write(folder / f"{name}.md", card.encode(), overwrite=False)
     manifest["default"] = name
     manifest["weights"].append(
         {

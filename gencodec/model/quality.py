@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gencodec.model.config import FINE_STEPS
+from .config import FINE_STEPS
 
 
 def step_of(quality: float) -> int:

@@ -1,0 +1,90 @@
+"""The model card: what weights were made from, how, and what they measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gencodec.bench.curves import Curve
+from gencodec.model.config import ModelConfig
+
+from .plan import TrainingPlan
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What a run was: enough to repeat it."""
+
+    pictures: int
+    held_out: int
+    megapixels: float
+    minutes: float
+    steps: int
+    plan: TrainingPlan
+    start: str
+    machine: str
+
+
+def model_card(
+    name: str,
+    config: ModelConfig,
+    record: TrainingRecord,
+    curve: Curve,
+    qualities: tuple[int, ...],
+    *,
+    content_sha256: str,
+    parameters: int,
+    data: str,
+) -> str:
+    """Markdown text; ``data`` is the paragraph on the pictures and their licences."""
+    plan = record.plan
+    rows = "\n".join(
+        f"| {quality} | {bpp:.3f} | {decibels:.2f} |"
+        for quality, bpp, decibels in zip(qualities, curve.bpp, curve.psnr, strict=True)
+    )
+    return f"""# {name}
+
+Weights of gencodec, content SHA-256 `{content_sha256}`; streams name them `{content_sha256[:8]}`.
+Licence: Apache-2.0.
+
+## What it is
+
+Configuration `{config.name}`: `{config.to_json()}`, {parameters / 1e6:.1f} million parameters.
+Transforms are stored in float16; the prior is int8 weights, int32 biases and integer tables, its
+arithmetic proven exact at export (`gencodec/model/exact.py`).
+
+For photographs and other natural pictures, 8 bits a channel. It was not made for, and has not been
+measured on, medical or other pictures in which an invented detail could do harm: like every lossy
+codec at low quality it smooths and redraws texture.
+
+## Data
+
+{data}
+
+{record.pictures} pictures ({record.megapixels:.0f} megapixels) to train on, {record.held_out} of
+the collection held out by a hash of their names.
+
+## Recipe
+
+`gencodec train`, seed {plan.seed}, started from {record.start}: {record.steps} steps of
+{plan.crops} crops of {plan.crop_side} x {plan.crop_side} (in the last phase crops of
+{plan.final_crop_side} x {plan.final_crop_side}), {record.minutes:.0f} minutes on {record.machine}.
+Loss: bits per pixel + lmbda 255^2 MSE, lmbda log-spaced from 0.0007 to 0.25 over the quality
+steps, each crop's loss divided by the square root of its lmbda; AdamW at {plan.learning_rate:g}
+with warm-up and cosine annealing by elapsed time; exponential moving average of the weights. The
+prior's integer arithmetic is simulated from the first step, exactly in the last phase. The coding
+tables are Gaussian, bent towards the symbols counted on training pictures.
+
+## Measured on the held-out pictures
+
+Real file bytes, PSNR over RGB of the decoded 8-bit pixels, means over the pictures' middles
+(512 x 512).
+
+| quality | bpp | PSNR, dB |
+|---|---|---|
+{rows}
+
+## Measured on Kodak
+
+<!-- figures:begin kodak -->
+<!-- figures:end kodak -->
+"""
