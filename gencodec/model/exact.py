@@ -18,6 +18,7 @@ transforms, whose intermediate values are not integers.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -32,32 +33,51 @@ FEATURE_SCALE = 16.0
 """Integer units to one unit of the float network that training thinks in."""
 
 
+class _StrictPrecision:
+    """Process-wide settings held strict while any thread computes exactly, then put back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: list[tuple[object, str, object]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                settings = _precision_settings()
+                self._before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
+                for owner, name, strict in settings:
+                    setattr(owner, name, strict)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                for owner, name, value in self._before:
+                    setattr(owner, name, value)
+
+
+_strict_precision = _StrictPrecision()
+
+
 @contextlib.contextmanager
 def exact_arithmetic(device: torch.device) -> Iterator[None]:
     """Within: float32 products are float32, whatever reduced precision the caller has allowed.
 
     TensorFloat-32 and bfloat16 substitutes would round the very sums that must not be; autocast
-    is off. The caller's settings come back afterwards.
+    is off. The caller's settings come back when the last thread leaves.
     """
-    settings = _precision_settings(device)
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
-    try:
-        for owner, name, strict in settings:
-            setattr(owner, name, strict)
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)
+    with _strict_precision, torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        yield
 
 
-def _precision_settings(device: torch.device) -> list[tuple[object, str, object]]:
+def _precision_settings() -> list[tuple[object, str, object]]:
     backends = torch.backends
     if hasattr(backends, "fp32_precision"):  # torch 2.9; it refuses a mix with the older names
-        libraries = (backends.cuda, backends.cudnn) if device.type == "cuda" else (backends.mkldnn,)
         owners = [
             getattr(library, operation)
-            for library in libraries
+            for library in (backends.mkldnn, backends.cuda, backends.cudnn)
             for operation in ("matmul", "conv")
             if hasattr(library, operation)
         ]
