@@ -123,7 +123,7 @@ def train(
         if math.isfinite(norm):
             bad = 0
             state.optimizer.step()
-            _average(state)
+            _average(state, plan.ema_decay)
         else:
             bad += 1
             if bad >= 50:
@@ -159,9 +159,9 @@ def _spread(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def _average(state: RunState) -> None:
+def _average(state: RunState, longest: float) -> None:
     # A short memory at first, so that the average does not drag the random start along.
-    decay = min(0.9995, (1.0 + state.step) / (20.0 + state.step))
+    decay = min(longest, (1.0 + state.step) / (20.0 + state.step))
     for averaged, current in zip(state.average.parameters(), state.vae.parameters(), strict=True):
         averaged.lerp_(current, 1.0 - decay)
 
