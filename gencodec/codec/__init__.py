@@ -5,4 +5,11 @@ from gencodec.model.quality import quality_of, step_of
 from .codec import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Codec
 from .stream import ImageLike
 
-__all__ = ["DEFAULT_MAX_PIXELS", "DEFAULT_QUALITY", "Codec", "ImageLike", "quality_of", "step_of"]
+__all__ = [
+    "Codec",
+    "DEFAULT_MAX_PIXELS",
+    "DEFAULT_QUALITY",
+    "ImageLike",
+    "quality_of",
+    "step_of",
+]

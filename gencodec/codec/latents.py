@@ -62,7 +62,7 @@ def quantise(vae: ImageVae, y: Tensor, step: Tensor) -> list[Latents]:
         passes = [_to_host([(z_symbols, of_z)])]
         z_hat16 = z_symbols * MEAN_UNITS + of_z.mean16
         features = prior.features(z_hat16, row, *y.shape[2:])
-        y_hat16 = torch.zeros_like(y)
+        y_hat16 = torch.zeros_like(y, memory_format=torch.channels_last)
         for index in range(GROUPS):
             context = prior.context(index, features, y_hat16)
             coded = []
@@ -93,6 +93,7 @@ def decode_latents(
         features = prior.features(z_symbols * MEAN_UNITS + of_z.mean16, row, height, width)
         channels = weights.vae.config.latent
         y_hat16 = torch.zeros((len(decoders), channels, height, width), device=row.device)
+        y_hat16 = y_hat16.to(memory_format=torch.channels_last)
         for index in range(GROUPS):
             context = prior.context(index, features, y_hat16)
             parts = [prior.gaussians(index, phase, context, row) for phase in range(GROUPS)]

@@ -68,7 +68,8 @@ def _bands(vae: ImageVae, rows: int, width: int) -> Iterator[tuple[slice, slice]
 def _to_tensor(vae: ImageVae, pixels: Pixels) -> Tensor:
     weight = vae.g_a.enter.weight
     x = torch.from_numpy(np.ascontiguousarray(pixels)).to(weight.device)
-    return x.permute(0, 3, 1, 2).to(weight.dtype) / 255.0
+    # The permuted view of (B, H, W, C) bytes is what torch calls channels_last, and stays so.
+    return x.permute(0, 3, 1, 2).to(weight.dtype).div_(255.0)
 
 
 def _to_pixels(x_hat: Tensor) -> npt.NDArray[np.uint8]:

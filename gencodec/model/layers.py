@@ -31,10 +31,10 @@ class TransformBlock(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        spatial = self.depthwise(functional.leaky_relu(self.enter(x), 0.1))
-        x = x + self.leave(spatial)
-        value, gate = self.gate(x).chunk(2, 1)
-        return x + self.mix(value * torch.sigmoid(gate))
+        # In place where autograd allows it: fresh memory costs more than the arithmetic.
+        spatial = self.depthwise(functional.leaky_relu_(self.enter(x), 0.1))
+        x = self.leave(spatial).add_(x)
+        return self.mix(functional.glu(self.gate(x), 1)).add_(x)
 
 
 def channels_last(module: nn.Module) -> None:
