@@ -1,0 +1,150 @@
+"""Drawings of the README: rate-distortion curves, and a photograph at several qualities."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from gencodec.bench.anchors import Anchor
+from gencodec.bench.contestants import Gencodec
+from gencodec.bench.curves import Curve
+from gencodec.bench.metrics import finite_psnr
+from gencodec.bench.pictures import Sample
+from gencodec.image import Pixels, atomic_write
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; black is for gencodec.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+OWN_LABEL = "gencodec"
+STYLE: Any = {
+    "svg.hashsalt": "gencodec",  # the same file from the same figures
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+MAX_BPP = 2.0
+LABEL_GAP_DB = 0.8
+"""Least distance between the curves' labels at the right edge."""
+
+PANEL = (264, 330)
+"""Width and height of the crops set side by side, in pixels."""
+GAP = 6
+CAPTION = 44
+MAX_PICTURE_BYTES = 600_000
+
+
+def draw_curves(curve: Curve, anchors: Sequence[Anchor], title: str, path: Path) -> None:
+    """Mean PSNR over mean bpp as SVG, every curve labelled at its right end.
+
+    ModuleNotFoundError when matplotlib is not installed.
+    """
+    import matplotlib  # type: ignore[import-not-found]  # an extra
+    from matplotlib import ticker
+    from matplotlib.figure import Figure  # type: ignore[import-not-found]
+
+    drawn = [*((anchor.label, anchor.curve) for anchor in anchors), (OWN_LABEL, curve)]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.0, 5.2), facecolor="white")
+        axes = figure.subplots()
+        colours = [COLOURS[i % len(COLOURS)] for i in range(len(anchors))] + ["black"]
+        ends = [_draw_line(axes, *line, c) for line, c in zip(drawn, colours, strict=True)]
+        heights = _apart([psnr for _, psnr in ends])
+        for (label, _), colour, end, at in zip(drawn, colours, ends, heights, strict=True):
+            axes.annotate(
+                label,
+                end,
+                (MAX_BPP * 1.03, at),
+                color="#222222",
+                va="center",
+                fontweight="bold" if label == OWN_LABEL else "normal",
+                annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 1.5, "shrinkB": 0},
+            )
+        axes.set_xlim(0.0, MAX_BPP)
+        axes.set_ylim(24.0, None)
+        axes.yaxis.set_major_locator(ticker.MultipleLocator(2.0))
+        axes.grid(color="#dddddd", linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("bits per pixel, whole file")
+        axes.set_ylabel("PSNR over RGB, dB")
+        axes.set_title(title, loc="left", fontsize=11.5)
+        figure.tight_layout()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    atomic_write(path, buffer.getvalue(), overwrite=True)
+
+
+def draw_qualities(
+    codec: Gencodec, sample: Sample, qualities: Sequence[float], corner: tuple[int, int], path: Path
+) -> None:
+    """The same crop of a photograph, original and at several qualities, as PNG.
+
+    corner: left and top of the crop.  Captions give figures of the whole photograph.
+    ValueError when the crop is not within it, or the file would exceed MAX_PICTURE_BYTES.
+    """
+    panels = [(_crop(sample.pixels, corner), "original", "24 bpp")]
+    for quality in qualities:
+        at = codec.at(quality)
+        stream = at.compress(sample.pixels)
+        decoded = at.decompress(stream)
+        bpp = 8 * len(stream) / (sample.width * sample.height)
+        figures = f"{bpp:.2f} bpp, {finite_psnr(sample.pixels, decoded):.1f} dB"
+        panels.append((_crop(decoded, corner), f"quality {quality:g}", figures))
+    width, height = PANEL
+    sheet = Image.new("RGB", (len(panels) * (width + GAP) - GAP, height + CAPTION), "white")
+    pen = ImageDraw.Draw(sheet)
+    for index, (pixels, first, second) in enumerate(panels):
+        left = index * (width + GAP)
+        sheet.paste(Image.fromarray(pixels), (left, 0))
+        pen.text((left + 2, height + 5), first, fill="black", font=ImageFont.load_default(15))
+        pen.text((left + 2, height + 24), second, fill="#444444", font=ImageFont.load_default(14))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    if buffer.tell() > MAX_PICTURE_BYTES:
+        raise ValueError(f"{path}: {buffer.tell()} bytes, more than {MAX_PICTURE_BYTES}")
+    atomic_write(path, buffer.getvalue(), overwrite=True)
+
+
+def _crop(pixels: Pixels, corner: tuple[int, int]) -> Pixels:
+    left, top = corner
+    width, height = PANEL
+    if left < 0 or top < 0 or left + width > pixels.shape[1] or top + height > pixels.shape[0]:
+        raise ValueError(f"a crop of {width}x{height} at {left},{top} leaves the photograph")
+    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+
+
+def _draw_line(axes: Any, label: str, curve: Curve, colour: str) -> tuple[float, float]:
+    """One curve as far as MAX_BPP; the point (bpp, dB) at which it ends or leaves the drawing."""
+    bpp = [value for value in curve.bpp if value < MAX_BPP]
+    psnr = list(curve.psnr[: len(bpp)])
+    own = label == OWN_LABEL
+    if own:
+        axes.plot(bpp, psnr, "o", color=colour, markersize=4.5, zorder=4)
+    if len(bpp) < len(curve.bpp):
+        bpp.append(MAX_BPP)
+        psnr.append(float(np.interp(MAX_BPP, curve.bpp, curve.psnr)))
+    axes.plot(bpp, psnr, color=colour, linewidth=2.6 if own else 1.5, zorder=3 if own else 2)
+    return bpp[-1], psnr[-1]
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """Heights moved as little as needed for LABEL_GAP_DB between neighbours, order kept."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    # Neighbours that come too close form a block about their mean, as in isotonic regression.
+    blocks: list[tuple[float, int]] = []
+    for place, index in enumerate(order):
+        block = (heights[index] - place * LABEL_GAP_DB, 1)
+        while blocks and blocks[-1][0] / blocks[-1][1] > block[0] / block[1]:
+            total, count = blocks.pop()
+            block = (total + block[0], count + block[1])
+        blocks.append(block)
+    flat = [total / count for total, count in blocks for _ in range(count)]
+    moved = [0.0] * len(heights)
+    for place, index in enumerate(order):
+        moved[index] = flat[place] + place * LABEL_GAP_DB
+    return moved

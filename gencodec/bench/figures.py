@@ -1,0 +1,124 @@
+"""Tables and drawings from the reports in benchmarks/, put where the README shows them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gencodec.bench.anchors import read_anchors
+from gencodec.bench.contestants import load_gencodec
+from gencodec.bench.drawing import PANEL, draw_curves, draw_qualities
+from gencodec.bench.options import qualities
+from gencodec.bench.pictures import load_picture
+from gencodec.bench.rate_distortion import RateDistortion
+from gencodec.bench.report import read_report
+from gencodec.bench.speed import Speed
+from gencodec.bench.tables import kodak_section, replace_section, speed_section
+from gencodec.image import atomic_write
+
+DOCUMENTS = ("README.md", "weights/base.md")
+SHOWN = (10.0, 40.0, 70.0)
+
+
+def sections(root: Path) -> dict[str, str]:
+    """The text of every section whose report is there, by its marker's name."""
+    texts = {}
+    kodak, speed = root / "benchmarks" / "kodak.json", root / "benchmarks" / "speed.json"
+    if kodak.exists():
+        texts["kodak"] = kodak_section(read_report(RateDistortion, kodak))
+    if speed.exists():
+        texts["speed"] = speed_section(read_report(Speed, speed))
+    return texts
+
+
+def rewritten(document: Path, texts: dict[str, str]) -> str:
+    """What a document should say: its text with all sections renewed."""
+    text = document.read_text(encoding="utf-8")
+    for name, body in texts.items():
+        text = replace_section(text, name, _relinked(body, document))
+    return text
+
+
+def stale_documents(root: Path) -> list[Path]:
+    """Documents whose sections are not those of the reports."""
+    texts = sections(root)
+    there = [root / name for name in DOCUMENTS if (root / name).exists()]
+    return [path for path in there if rewritten(path, texts) != path.read_text(encoding="utf-8")]
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``python -m gencodec.bench figures``."""
+    parser.add_argument(
+        "--root", type=Path, default=Path(), metavar="DIR", help="the checkout (default: here)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a table is out of date"
+    )
+    parser.add_argument(
+        "--photo", type=Path, metavar="FILE", help="photograph for docs/qualities.png"
+    )
+    parser.add_argument(
+        "--corner",
+        type=_corner,
+        metavar="LEFT,TOP",
+        help=f"of the {PANEL[0]}x{PANEL[1]} crop shown (default: the middle)",
+    )
+    parser.add_argument(
+        "--qualities", type=qualities, default=SHOWN, metavar="Q,Q,...", help="of the photograph"
+    )
+    parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights for the photograph")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Renew tables, then drawings; with --check, only say whether tables are up to date."""
+    stale = stale_documents(args.root)
+    if args.check:
+        for path in stale:
+            print(f"{path}: tables differ from benchmarks/", file=sys.stderr)
+        return 1 if stale else 0
+    texts = sections(args.root)
+    for path in stale:
+        atomic_write(path, rewritten(path, texts).encode(), overwrite=True)
+        print(f"{path}: tables renewed")
+    docs = args.root / "docs"
+    docs.mkdir(exist_ok=True)
+    _draw_curves(args.root, docs / "kodak.svg")
+    if args.photo is not None:
+        _draw_photo(args, docs / "qualities.png")
+    return 0
+
+
+def _draw_curves(root: Path, target: Path) -> None:
+    report_path = root / "benchmarks" / "kodak.json"
+    if not report_path.exists():
+        return
+    report = read_report(RateDistortion, report_path)
+    anchors = read_anchors(root / "benchmarks" / "anchors.json")
+    title = f"{report.dataset.folder.capitalize()}, means of {report.dataset.images} images"
+    try:
+        draw_curves(report.curve(), anchors, title, target)
+    except ModuleNotFoundError as error:
+        print(f"{target}: not drawn, {error.name} is not installed", file=sys.stderr)
+        return
+    print(f"{target}: drawn")
+
+
+def _draw_photo(args: argparse.Namespace, target: Path) -> None:
+    sample = load_picture(args.photo)
+    middle = ((sample.width - PANEL[0]) // 2, (sample.height - PANEL[1]) // 2)
+    codec = load_gencodec(args.model, "cpu", args.qualities[0])
+    draw_qualities(codec, sample, args.qualities, args.corner or middle, target)
+    print(f"{target}: drawn")
+
+
+def _relinked(body: str, document: Path) -> str:
+    """Links are written for the top of the checkout; a card in a folder needs a step up."""
+    return body if document.name == "README.md" else body.replace("](", "](../")
+
+
+def _corner(text: str) -> tuple[int, int]:
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is not LEFT,TOP in pixels")
+    return int(parts[0]), int(parts[1])

@@ -1,0 +1,116 @@
+"""Where gencodec's time goes: the codec's straight line once more, with a clock at each stage.
+
+encode: read (picture file) -> g_a -> prior (h_a and passes) -> ans (with read-back) -> pack
+decode: unpack -> prior -> ans -> g_s -> write (PNG)
+
+It calls the codec's own functions in the codec's order; a test holds its bytes and pixels
+against the codec's.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from gencodec.bench.contestants import Gencodec
+from gencodec.bitstream import LATENTS, Container, Header, Section, pack, unpack
+from gencodec.codec import step_of
+from gencodec.codec.latents import decode_latents, quantise
+from gencodec.codec.transform import analyze, synthesize
+from gencodec.entropy import PassDecoder, ScaleTables
+from gencodec.entropy.ans import Symbols
+from gencodec.entropy.coding import ScaleIndex
+from gencodec.image import Picture, Pixels, read_picture, write_picture
+from gencodec.model.config import LATENT_STRIDE
+
+FILE_STAGES = ("read", "write")
+"""Stages in other formats' files, outside what a codec's encode and decode times cover."""
+
+
+class Clock:
+    """Seconds of each stage, in the order of first use."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[str, float] = {}
+        self._device = device
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time within to a stage; a GPU is waited for at both ends."""
+        self._settle()
+        start = time.perf_counter()
+        yield
+        self._settle()
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def _settle(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+
+class _TimedDecoder(PassDecoder):
+    """Knows how long it has been decoding."""
+
+    def __init__(self, payload: bytes, tables: ScaleTables) -> None:
+        start = time.perf_counter()
+        super().__init__(payload, tables)
+        self.seconds = time.perf_counter() - start
+
+    def decode(self, scale_index: ScaleIndex) -> Symbols:
+        start = time.perf_counter()
+        symbols = super().decode(scale_index)
+        self.seconds += time.perf_counter() - start
+        return symbols
+
+
+def timed_compress(subject: Gencodec, source: Path) -> tuple[bytes, dict[str, float]]:
+    """A picture file to a stream, and the seconds of each stage."""
+    clock = Clock(subject.device)
+    weights, step = subject.weights, step_of(subject.quality)
+    steps = torch.full((1,), step, device=subject.device)
+    with clock.stage("read"):
+        pixels = _rgb(read_picture(source))
+    with clock.stage("g_a"):
+        y = analyze(weights.vae, pixels[None], steps)
+    with clock.stage("prior"):
+        (latents,) = quantise(weights.vae, y, steps)
+    with clock.stage("ans"):
+        payload = latents.encode(weights.tables)
+    with clock.stage("pack"):
+        height, width = pixels.shape[:2]
+        header = Header(weights.weights_id, step, width, height)
+        stream = pack(Container(header, (Section(LATENTS, payload),)))
+    return stream, clock.seconds
+
+
+def timed_decompress(subject: Gencodec, stream: bytes) -> tuple[Pixels, dict[str, float]]:
+    """A stream to pixels and on to PNG in memory, and the seconds of each stage."""
+    clock = Clock(subject.device)
+    weights = subject.weights
+    with clock.stage("unpack"):
+        container = unpack(stream)
+        header = container.header
+    steps = torch.full((1,), header.step, device=subject.device)
+    size = (-(-side // LATENT_STRIDE) for side in (header.height, header.width))
+    with clock.stage("prior"):
+        decoder = _TimedDecoder(container.section(LATENTS) or b"", weights.tables)
+        y_hat = decode_latents(weights, [decoder], steps, *size)
+    clock.seconds["prior"] -= decoder.seconds
+    clock.seconds["ans"] = decoder.seconds
+    with clock.stage("g_s"):
+        (pixels,) = synthesize(weights.vae, y_hat, steps, header.width, header.height)
+    with clock.stage("write"):
+        write_picture(Picture(pixels), io.BytesIO())
+    return pixels, clock.seconds
+
+
+def _rgb(picture: Picture) -> Pixels:
+    """The stages of a colour picture: grey ones go through the codec as equal channels."""
+    if picture.grey:
+        return picture.pixels[:, :, None].repeat(3, axis=2)
+    return picture.pixels

@@ -1,0 +1,185 @@
+"""Tables and drawings: right, idempotent, and in step with the reports that are committed."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gencodec.bench import drawing
+from gencodec.bench.__main__ import main
+from gencodec.bench.anchors import BdRate, read_anchors
+from gencodec.bench.contestants import Gencodec
+from gencodec.bench.environment import Environment
+from gencodec.bench.figures import stale_documents
+from gencodec.bench.memory import Memory
+from gencodec.bench.pictures import Dataset, Sample
+from gencodec.bench.rate_distortion import Mean, RateDistortion
+from gencodec.bench.report import read_report, write_report
+from gencodec.bench.speed import CodecSpeed, Speed, StageTime
+from gencodec.bench.tables import handful, replace_section
+from gencodec.model.registry import list_weights
+
+ROOT = Path(__file__).resolve().parents[2]
+REPORTS = [path for path in (ROOT / "benchmarks").glob("*.json") if path.name != "anchors.json"]
+
+PLACE = Dataset("kodak", 24, 9.437, "0" * 64)
+MACHINE = Environment("A CPU", 2, "cpu", 2, "Linux x86_64", {"torch": "2.13.0"})
+KODAK = RateDistortion(
+    what="what",
+    weights="base",
+    weights_id="1234567890abcdef",
+    dataset=PLACE,
+    environment=MACHINE,
+    bd_rate=(
+        BdRate("vtm-18.0", "VTM-18.0", 12.34, 27.0, 40.0),
+        BdRate("webp-m6", "WebP", -30.06, 27.0, 40.0),
+    ),
+    means=tuple(
+        Mean("gencodec", q * 10.0, 0.1 + 0.1 * q, 25.0 + q, 26.0 + q, 0.9, 0.2) for q in range(11)
+    ),
+    images=(),
+)
+SPEED = Speed(
+    what="what",
+    weights="base",
+    weights_id="1234567890abcdef",
+    quality=60.0,
+    repetitions=5,
+    dataset=PLACE,
+    environment=MACHINE,
+    codecs=(
+        CodecSpeed("gencodec", "gencodec base, quality 60", "", 0.5, 0.5, 0.4, Memory(1, 300, 200)),
+        CodecSpeed("r:x", "Rival", "random weights", 0.5, 1.0, 2.0, Memory(1, 500, 600)),
+    ),
+    stages=(
+        StageTime("encode", "read", 0.1, None),
+        StageTime("encode", "g_a", 0.3, 0.75),
+        StageTime("encode", "pack", 0.1, 0.001),
+        StageTime("encode", "prior", 0.1, 0.249),
+        StageTime("decode", "g_s", 0.3, 1.0),
+    ),
+    images=(),
+)
+README = """# Name
+
+<!-- figures:begin kodak -->
+<!-- figures:end kodak -->
+between
+<!-- figures:begin speed -->old<!-- figures:end speed -->
+<!-- figures:begin other -->kept<!-- figures:end other -->
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in ("benchmarks", "weights"):
+        (tmp_path / name).mkdir()
+    write_report(KODAK, tmp_path / "benchmarks" / "kodak.json")
+    write_report(SPEED, tmp_path / "benchmarks" / "speed.json")
+    shutil.copy(ROOT / "benchmarks" / "anchors.json", tmp_path / "benchmarks")
+    for name in ("README.md", "weights/base.md"):
+        (tmp_path / name).write_text(README, encoding="utf-8")
+    return tmp_path
+
+
+def test_tables_say_what_the_reports_say(checkout: Path) -> None:
+    assert main(["figures", "--root", str(checkout), "--check"]) == 1
+    assert (checkout / "README.md").read_text(encoding="utf-8") == README
+    assert main(["figures", "--root", str(checkout)]) == 0
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    for line in (
+        "| 0 | 0.100 | 25.00 | 26.00 | 0.9000 |",
+        "| 100 | 1.100 | 35.00 | 36.00 | 0.9000 |",
+        "| bits of gencodec (BD-rate) | +12.3 % | \N{MINUS SIGN}30.1 % |",
+        "| gencodec base, quality 60 | 0.500 | 0.400 | 300 |",
+        "| Rival | 1.000 | 2.000 | 600 |",
+        "Rival: random weights.",
+        "Encode time goes to the analysis transform (75 %), the exact prior (25 %), "
+        "the container (under 1 %).",
+        "between",
+        "<!-- figures:begin other -->kept<!-- figures:end other -->",
+    ):
+        assert line in text.splitlines()
+    assert "(12345678)" in text and "](benchmarks/kodak.json)" in text
+    card = (checkout / "weights" / "base.md").read_text(encoding="utf-8")
+    assert "](../benchmarks/kodak.json)" in card
+
+
+def test_figures_are_idempotent(checkout: Path) -> None:
+    def everything() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in checkout.rglob("*") if p.is_file()}
+
+    assert main(["figures", "--root", str(checkout)]) == 0
+    first = everything()
+    assert main(["figures", "--root", str(checkout)]) == 0
+    assert everything() == first
+    assert main(["figures", "--root", str(checkout), "--check"]) == 0
+
+
+def test_markers() -> None:
+    text = "a <!-- figures:begin x -->\nold\n<!-- figures:end x --> b"
+    new = "a <!-- figures:begin x -->\n\n\\1 new\n\n<!-- figures:end x --> b"
+    assert replace_section(text, "x", "\\1 new") == new
+    assert replace_section(new, "x", "\\1 new") == new
+    assert replace_section(text, "y", "new") == text
+    for wrong in (text + text, text.replace("<!-- figures:end x -->", "")):
+        with pytest.raises(ValueError, match="markers of 'x'"):
+            replace_section(wrong, "x", "new")
+
+
+def test_a_handful_keeps_the_ends() -> None:
+    picked = [row.quality for row in handful(KODAK.means)]
+    assert picked == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    assert handful(KODAK.means[:3]) == list(KODAK.means[:3])
+
+
+def test_curves_are_drawn_the_same_twice(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    anchors = read_anchors(ROOT / "benchmarks" / "anchors.json")
+    drawn = []
+    for name in ("a.svg", "b.svg"):
+        drawing.draw_curves(KODAK.curve(), anchors, "Kodak", tmp_path / name)
+        drawn.append((tmp_path / name).read_bytes())
+    assert drawn[0] == drawn[1] and drawn[0].startswith(b"<?xml")
+    assert len(drawn[0]) < 200_000
+
+
+def test_labels_keep_their_distance_and_order() -> None:
+    heights = [30.0, 30.1, 36.0, 29.9, 40.0]
+    moved = drawing._apart(heights)
+    ordered = sorted(moved)
+    gaps = [b - a for a, b in pairwise(ordered)]
+    assert min(gaps) >= drawing.LABEL_GAP_DB - 1e-9
+    assert sorted(range(5), key=moved.__getitem__) == sorted(range(5), key=heights.__getitem__)
+    assert moved[2] == 36.0 and moved[4] == 40.0
+
+
+def test_the_photograph(codec: Gencodec, folder: Path, tmp_path: Path) -> None:
+    height, width = drawing.PANEL[1] + 6, drawing.PANEL[0] + 10
+    ramp = np.add.outer(np.arange(height), np.arange(width))
+    sample = Sample("ramp", np.stack((ramp, ramp // 2, 255 - ramp), 2).astype(np.uint8))
+    target = tmp_path / "qualities.png"
+    drawing.draw_qualities(codec, sample, (20.0, 80.0), (10, 6), target)
+    sheet = np.asarray(Image.open(target))
+    assert sheet.shape[0] == drawing.PANEL[1] + drawing.CAPTION
+    assert sheet.shape[1] == 3 * drawing.PANEL[0] + 2 * drawing.GAP
+    assert np.array_equal(sheet[: drawing.PANEL[1], : drawing.PANEL[0]], sample.pixels[6:, 10:])
+    assert target.stat().st_size < drawing.MAX_PICTURE_BYTES
+    with pytest.raises(ValueError, match="leaves the photograph"):
+        drawing.draw_qualities(codec, sample, (20.0,), (11, 0), target)
+
+
+def test_committed_tables_are_those_of_the_committed_reports() -> None:
+    assert [path.name for path in stale_documents(ROOT)] == []
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.name)
+def test_committed_reports_are_of_weights_that_are_shipped(path: Path) -> None:
+    report = read_report(Speed if path.name.startswith("speed") else RateDistortion, path)
+    assert isinstance(report, (Speed, RateDistortion))
+    assert report.weights_id in {entry.id_hex for entry in list_weights()}
