@@ -25,7 +25,7 @@ from gencodec.image import (
     decode_alpha,
 )
 from gencodec.model.quality import step_of
-from gencodec.model.registry import find_weights, find_weights_by_id
+from gencodec.model.registry import WeightsEntry, find_weights, find_weights_by_id
 from gencodec.model.weights import Weights, load_weights
 
 from .device import choose_device
@@ -69,7 +69,10 @@ class Codec:
         not sound, or the device is not available.
         """
         chosen = choose_device(device)
-        return cls(load_weights(_weights_path(model), device=chosen), chosen)
+        if model is not None and Path(model).suffix == ".safetensors":
+            return cls(load_weights(Path(model), device=chosen), chosen)
+        entry = find_weights(None if model is None else str(model))
+        return cls(_load_installed(entry, chosen), chosen)
 
     @property
     def weights_id(self) -> bytes:
@@ -195,10 +198,7 @@ class Codec:
     def _weights_of(self, header: Header) -> Weights:
         if header.weights_id not in self._loaded:
             entry = find_weights_by_id(header.weights_id)
-            weights = load_weights(entry.path, device=self._device)
-            if weights.weights_id != header.weights_id:
-                raise WeightsError(f"{entry.path.name}: its content is not what the manifest says")
-            self._loaded[header.weights_id] = weights
+            self._loaded[header.weights_id] = _load_installed(entry, self._device)
         return self._loaded[header.weights_id]
 
     def _pack(self, picture: Picture, latents: Latents, step: int) -> bytes:
@@ -206,10 +206,12 @@ class Codec:
         return pack_stream(picture, payload, weights_id=self.weights_id, step=step)
 
 
-def _weights_path(model: str | Path | None) -> Path:
-    if model is not None and Path(model).suffix == ".safetensors":
-        return Path(model)
-    return find_weights(None if model is None else str(model)).path
+def _load_installed(entry: WeightsEntry, device: torch.device) -> Weights:
+    """Weights of the manifest; WeightsError when the file is not the one that was released."""
+    weights = load_weights(entry.path, device=device)
+    if weights.digest.hex() != entry.id_hex:
+        raise WeightsError(f"{entry.path.name}: its content is not what the manifest says")
+    return weights
 
 
 def _groups(keys: Iterable[tuple[object, ...]]) -> Iterable[list[int]]:

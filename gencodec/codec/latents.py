@@ -92,7 +92,7 @@ def decode_latents(
         (z_symbols,) = _from_decoders(decoders, [of_z])
         features = prior.features(z_symbols * MEAN_UNITS + of_z.mean16, row, height, width)
         channels = weights.vae.config.latent
-        y_hat16 = torch.zeros((len(decoders), channels, height, width), device=row.device)
+        y_hat16 = features.new_zeros((len(decoders), channels, height, width))
         y_hat16 = y_hat16.to(memory_format=torch.channels_last)
         for index in range(GROUPS):
             context = prior.context(index, features, y_hat16)

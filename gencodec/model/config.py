@@ -45,9 +45,13 @@ class ModelConfig:
             value = getattr(self, field.name)
             if field.name != "name" and not (isinstance(value, int) and 1 <= value <= 4096):
                 raise ValueError(f"{field.name} must be an integer from 1 to 4096, not {value!r}")
+        if not isinstance(self.name, str):
+            raise ValueError(f"name must be a string, not {self.name!r}")
+        if self.prior % 2:
+            raise ValueError(f"prior must be even, not {self.prior}")
         if self.latent % GROUPS:
             raise ValueError(f"latent must be a multiple of {GROUPS}, not {self.latent}")
-        if (STEPS - 1) % (self.knots - 1):
+        if self.knots < 2 or (STEPS - 1) % (self.knots - 1):
             raise ValueError(f"knots - 1 must divide {STEPS - 1}, not {self.knots - 1}")
 
     def to_json(self) -> str:
@@ -57,7 +61,10 @@ class ModelConfig:
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
         """Inverse of :meth:`to_json`; ValueError when a field is unknown, missing or absurd."""
-        raw = json.loads(text)
+        try:
+            raw = json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         known = {field.name for field in fields(cls)}
         if not isinstance(raw, dict) or set(raw) != known:
             raise ValueError(f"expected the fields {sorted(known)}")

@@ -134,25 +134,28 @@ def quantise(weight: Tensor, bias: Tensor, x_max: int) -> tuple[Tensor, Tensor, 
     Takes for each output channel the finest power of two at which the weights fit int8 and
     :func:`exact_bound` stays below 2^24.
     """
-    shift = _fitting_shift(weight)
-    while True:
-        scale = torch.exp2(shift.float())
-        w = torch.floor(weight * scale.view(-1, 1, 1, 1) + 0.5)
-        w = w.clamp(-WEIGHT_MAX, WEIGHT_MAX).to(torch.int8)
-        b = torch.floor(bias.double() * scale.double() + 0.5).to(torch.int32)
-        over = exact_bound(w, b, shift, x_max) >= EXACT_LIMIT
-        if not bool(over.any()):
-            return w, b, shift
-        if bool((over & (shift == SHIFT_MIN)).any()):
-            raise ValueError("weights too large for exact arithmetic at any shift")
-        shift = torch.where(over, shift - 1, shift)
+    if not (torch.isfinite(weight).all() and torch.isfinite(bias).all()):
+        raise ValueError("a weight is not a finite number")
+    shift = _fitting_shift(weight, bias, x_max)
+    scale = torch.exp2(shift.float())
+    w = torch.floor(weight * scale.view(-1, 1, 1, 1) + 0.5)
+    w = w.clamp(-WEIGHT_MAX, WEIGHT_MAX).to(torch.int8)
+    b = torch.floor(bias.double() * scale.double() + 0.5).to(torch.int32)
+    if int(exact_bound(w, b, shift, x_max).max()) >= EXACT_LIMIT:
+        raise ValueError("weights too large for exact arithmetic at any shift")
+    return w, b, shift
 
 
-def _fitting_shift(weight: Tensor) -> Tensor:
-    largest = weight.detach().abs().flatten(1).amax(1).clamp_min(1e-9)
+def _fitting_shift(weight: Tensor, bias: Tensor, x_max: int) -> Tensor:
+    magnitude = weight.detach().abs().flatten(1).double()
     # floor(log2) through frexp: exact, where log2 near a power of two may round either way.
-    exponent = torch.frexp(WEIGHT_MAX / largest).exponent - 1
-    return exponent.clamp(SHIFT_MIN, SHIFT_MAX).to(torch.int8)
+    fits_int8 = torch.frexp(WEIGHT_MAX / magnitude.amax(1).clamp_min(1e-9)).exponent - 1
+    # Rounding may add half a unit to every weight and to the bias.
+    room = EXACT_LIMIT - 2.0 - 0.5 * x_max * magnitude.shape[1]
+    total = x_max * magnitude.sum(1) + bias.detach().abs().double() + 0.5
+    within_bound = torch.frexp(room / total).exponent - 1
+    shift = torch.minimum(fits_int8, within_bound)
+    return shift.clamp(SHIFT_MIN, SHIFT_MAX).to(torch.int8)
 
 
 class ExactConv(nn.Module):
@@ -201,7 +204,7 @@ class ExactConv(nn.Module):
         if self._ready is None:
             self.prepare()
         assert self._ready is not None
-        return torch.floor(_convolve(x, *self._ready, depthwise=self.depthwise))
+        return _convolve(x, *self._ready, depthwise=self.depthwise).floor_()
 
 
 class LearnedExactConv(nn.Module):
@@ -228,8 +231,10 @@ class LearnedExactConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self._real()
-        scale = torch.exp2(_fitting_shift(weight).float()).view(-1, 1, 1, 1)
-        weight = round_through(weight * scale).clamp(-WEIGHT_MAX, WEIGHT_MAX) / scale
+        unit = torch.exp2(-_fitting_shift(weight, bias, self.x_max).float())
+        bias = round_through(bias / unit) * unit
+        unit = unit.view(-1, 1, 1, 1)
+        weight = round_through(weight / unit).clamp(-WEIGHT_MAX, WEIGHT_MAX) * unit
         out = _convolve(x, weight, bias, depthwise=self.depthwise)
         return round_through(out.float())
 
@@ -249,6 +254,8 @@ class LearnedExactConv(nn.Module):
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, *, depthwise: bool) -> Tensor:
+    if not x.numel():  # a phase without positions: y is one row high or one column wide
+        return x.new_zeros((len(x), len(weight), *x.shape[2:]))
     if depthwise:
         return functional.conv2d(x, weight, bias, padding=1, groups=weight.shape[0])
     return functional.conv2d(x, weight, bias)

@@ -194,9 +194,6 @@ class Prior(nn.Module):
     def gaussians(self, index: int, phase: int, context: Tensor, row: Tensor) -> Gaussians:
         """Parameters of the elements ``coded_slices(index, phase)`` of y, in their order."""
         at_phase = context[phase_slices(phase)]
-        if not at_phase.numel():  # one row or column has no odd phase, and no kernel takes nothing
-            nothing = at_phase[:, : self.config.latent // GROUPS]
-            return Gaussians(nothing, nothing)
         head = index * GROUPS + phase
         _, channels, _, _ = coded_slices(index, phase, self.config.latent)
         scale = self.scales[head](at_phase) + self.step_scale(row)[:, channels]

@@ -45,7 +45,7 @@ def list_weights() -> list[WeightsEntry]:
         ]
     except FileNotFoundError:
         raise WeightsError("no weights are installed: weights/manifest.json is missing") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"weights/manifest.json is not readable: {error}") from None
     return sorted(entries, key=lambda entry: not entry.default)
 

@@ -24,6 +24,7 @@ from .config import ModelConfig
 from .exact import ExactConv, LearnedExactConv
 from .hyperprior import LearnedStepTable, Prior
 from .layers import channels_last
+from .scales import SKIP_BELOW
 from .selftest import prior_digest
 from .vae import ImageVae, learned_vae
 
@@ -171,12 +172,12 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def _tables(tensors: dict[str, Tensor]) -> ScaleTables:
-    tables = ScaleTables(
-        pmf=tensors[TABLE_PMF].numpy().astype(np.uint32),
-        half_width=tensors[TABLE_WIDTHS].numpy().astype(np.int32),
-        skip_below=int(tensors[TABLE_SKIP]),
+    names = (TABLE_PMF, TABLE_WIDTHS, TABLE_SKIP)
+    tables = ScaleTables.from_arrays(
+        {name.removeprefix("tables."): tensors[name].numpy() for name in names if name in tensors}
     )
-    tables.validate()
+    if tables.skip_below != SKIP_BELOW:
+        raise ValueError(f"skip_below is {tables.skip_below}, this gencodec needs {SKIP_BELOW}")
     return tables
 
 
@@ -188,6 +189,11 @@ def _mismatch(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str | No
             return f"{name} has shape {tuple(found[name].shape)}, not {tuple(value.shape)}"
         if name.startswith("prior.") and found[name].dtype != value.dtype:
             return f"{name} has type {found[name].dtype}, not {value.dtype}"
+        if name.startswith(FLOAT_PARTS):
+            if not found[name].is_floating_point():
+                return f"{name} has type {found[name].dtype}, which is no floating point"
+            if not bool(torch.isfinite(found[name]).all()):
+                return f"{name} has values that are no finite numbers"
     return None
 
 

@@ -129,7 +129,7 @@ def ship(
         (row,) = (row for row in manifest["weights"] if row["name"] == manifest["default"])
         shipped = Codec(load_weights(folder / row["file"]), torch.device("cpu"))
         gain = bd_rate(candidate.curve, measure_curve(shipped, held_out))
-        if gain >= 0.0:
+        if not gain < 0.0:  # NaN is no better either
             raise WeightsError(f"these weights are no better than {row['name']} ({gain:+.1f} %)")
     if any(row["name"] == name for row in manifest["weights"]):
         raise WeightsError(f"weights called {name!r} are already released; choose another name")

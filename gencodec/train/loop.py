@@ -103,6 +103,7 @@ def train(
         begun = time.perf_counter()
         part = state.elapsed / total
         rng = np.random.default_rng((plan.seed, state.step))
+        torch.manual_seed(int(rng.integers(2**62)))  # the noise too, so that a resumed run repeats
         count, side = crop_shape(plan, part)
         side = min(side, photos.largest_side() // LATENT_STRIDE * LATENT_STRIDE)
         x = photos.crops(count, side, rng).to(memory_format=torch.channels_last)
