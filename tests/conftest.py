@@ -6,6 +6,9 @@ import os
 
 from hypothesis import settings
 
+# The tests' pictures are small: a second thread costs more in waiting than it brings.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No deadline: how long an example takes says more about the machine than about the code.
 settings.register_profile("local", deadline=None)
 # The same examples in every run, so that a change is judged by what it changes.

@@ -1,0 +1,66 @@
+"""Configurations: their canonical text, and what is no configuration."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gencodec.model.config import CONFIGS, FINE_STEPS, STEPS, ModelConfig, table_row
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_text_and_back(name: str) -> None:
+    config = CONFIGS[name]
+    text = config.to_json()
+    assert config.name == name
+    assert ModelConfig.from_json(text) == config
+    assert " " not in text and list(json.loads(text)) == sorted(json.loads(text))
+
+
+def test_the_text_never_changes() -> None:
+    """It is hashed into every weights id: another text would orphan every stream."""
+    text = (
+        '{"depth16":1,"depth8":1,"hyper":16,"knots":8,"latent":64,'
+        '"name":"tiny","prior":32,"prior_depth":1,"trunk8":32}'
+    )
+    assert CONFIGS["tiny"].to_json() == text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"latent": 0},
+        {"latent": -4},
+        {"latent": 4100},
+        {"latent": 66},
+        {"latent": 64.0},
+        {"latent": "64"},
+        {"latent": None},
+        {"depth8": 0},
+        {"knots": 0},
+        {"knots": 1},
+        {"knots": 9},
+        {"prior": 33},
+        {"extra": 1},
+        {"name": 5},
+    ],
+    ids=str,
+)
+def test_what_is_refused(change: dict[str, Any]) -> None:
+    raw = {**json.loads(CONFIGS["tiny"].to_json()), **change}
+    with pytest.raises(ValueError, match=r"."):
+        ModelConfig.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3", "null", "[" * 20_000])
+def test_text_that_is_no_config(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        ModelConfig.from_json(text)
+
+
+def test_every_row_serves_four_steps() -> None:
+    rows = [table_row(step) for step in range(FINE_STEPS)]
+    assert rows == sorted(rows)
+    assert all(rows.count(row) == FINE_STEPS // STEPS for row in range(STEPS))

@@ -1,0 +1,54 @@
+"""Passes and phases: every element of y is coded once, and every pass sees every position."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gencodec.model.config import GROUPS
+from gencodec.model.partition import PHASES, coded_slices, phase_slices
+
+SIZES = [(1, 1), (1, 2), (2, 1), (1, 17), (2, 2), (3, 5), (4, 4), (7, 16), (17, 1)]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("channels", [4, 64])
+def test_every_element_is_coded_exactly_once(height: int, width: int, channels: int) -> None:
+    times = np.zeros((2, channels, height, width), int)
+    for index in range(GROUPS):
+        in_this_pass = np.zeros((height, width), int)
+        for phase in range(GROUPS):
+            place = coded_slices(index, phase, channels)
+            times[place] += 1
+            in_this_pass[place[2:]] += 1
+        assert (in_this_pass == 1).all()  # each position gives one group of channels to each pass
+    assert (times == 1).all()
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_phases_are_the_positions_of_a_two_by_two_neighbourhood(height: int, width: int) -> None:
+    of = np.full((1, 1, height, width), -1)
+    for phase in range(GROUPS):
+        of[phase_slices(phase)] = phase
+    expected = {offset: phase for phase, offset in enumerate(PHASES)}
+    for row in range(height):
+        for column in range(width):
+            assert of[0, 0, row, column] == expected[row % 2, column % 2]
+
+
+def test_the_table_of_the_docstring() -> None:
+    """It is part of the format: another order is another stream."""
+    assert PHASES == ((0, 0), (1, 1), (0, 1), (1, 0))
+    groups = [
+        [coded_slices(index, phase, 40)[1].start // 10 for index in range(GROUPS)]
+        for phase in range(GROUPS)
+    ]
+    assert groups == [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
+
+
+def test_slices_address_tensors_and_arrays_alike() -> None:
+    y = torch.arange(2 * 8 * 5 * 7).view(2, 8, 5, 7)
+    for phase in range(GROUPS):
+        place = coded_slices(1, phase, 8)
+        assert np.array_equal(y[place].numpy(), y.numpy()[place])

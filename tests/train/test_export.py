@@ -1,0 +1,217 @@
+"""From a trained model to weights that are shipped, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gencodec.bench.curves import Curve
+from gencodec.codec import Codec
+from gencodec.errors import WeightsError
+from gencodec.model.config import CONFIGS
+from gencodec.model.registry import MANIFEST
+from gencodec.model.vae import ImageVae, learned_vae
+from gencodec.model.weights import load_weights, thaw
+from gencodec.train import export
+from gencodec.train.card import TrainingRecord
+from gencodec.train.export import Candidate, make_candidate, measure_curve
+from gencodec.train.plan import TrainingPlan
+from gencodec.train.start import start_from_block_transform
+
+Photo = Callable[..., np.ndarray]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def held_out(photo: Photo) -> list[np.ndarray]:
+    return [photo(64, 80, 90), photo(64, 80, 91)]
+
+
+@pytest.fixture(scope="module")
+def samples(photo: Photo) -> list[np.ndarray]:
+    return [photo(96, 96, seed) for seed in range(7)]
+
+
+def started(photo: Photo) -> ImageVae:
+    """The block transform: no training, and yet a codec."""
+    torch.manual_seed(0)
+    vae = learned_vae(CONFIGS["tiny"])
+    pixels = np.stack([photo(128, 128, seed) for seed in range(6)])
+    start_from_block_transform(vae, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0)
+    return vae.eval()
+
+
+@pytest.fixture(scope="module")
+def candidate(
+    photo: Photo,
+    samples: list[np.ndarray],
+    held_out: list[np.ndarray],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Candidate:
+    return make_candidate(started(photo), samples, held_out, tmp_path_factory.mktemp("scratch"))
+
+
+def worse(candidate: Candidate) -> Candidate:
+    """The same weights with a curve that costs a tenth more bytes."""
+    curve = Curve(tuple(1.1 * rate for rate in candidate.curve.bpp), candidate.curve.psnr)
+    return replace(candidate, curve=curve)
+
+
+def better(candidate: Candidate) -> Candidate:
+    curve = Curve(tuple(0.9 * rate for rate in candidate.curve.bpp), candidate.curve.psnr)
+    return replace(candidate, curve=curve)
+
+
+def test_a_candidate_is_a_codec(
+    candidate: Candidate, held_out: list[np.ndarray], tmp_path: Path
+) -> None:
+    path = tmp_path / "any.safetensors"
+    path.write_bytes(candidate.data)
+    weights = load_weights(path)
+    assert weights.digest.hex() == candidate.content_sha256
+    codec = Codec(weights, CPU)
+    for pixels in held_out:
+        stream = codec.compress(pixels, quality=100)
+        decoded = codec.decompress(stream)
+        assert decoded.shape == pixels.shape
+        error = np.mean((decoded.astype(float) - pixels) ** 2)
+        assert 10 * np.log10(255**2 / error) > 25
+    assert measure_curve(codec, held_out) == candidate.curve
+    rates, decibels = candidate.curve.bpp, candidate.curve.psnr
+    assert list(rates) == sorted(rates) and list(decibels) == sorted(decibels)
+
+
+def test_fitted_tables_cost_less(
+    candidate: Candidate, samples: list[np.ndarray], tmp_path: Path, photo: Photo
+) -> None:
+    """The tables in the file are bent to the symbols counted; on those they must gain."""
+    from gencodec.codec.latents import quantise
+    from gencodec.codec.transform import analyze
+    from gencodec.entropy import gaussian_tables
+    from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
+
+    path = tmp_path / "any.safetensors"
+    path.write_bytes(candidate.data)
+    weights = load_weights(path)
+    plain = gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)
+    fitted_bits = plain_bits = 0.0
+    for number, pixels in enumerate(samples):
+        step = torch.tensor([export.TABLE_STEPS[number]])
+        (latents,) = quantise(weights.vae, analyze(weights.vae, pixels[None], step), step)
+        fitted_bits += latents.ideal_bits(weights.tables)
+        plain_bits += latents.ideal_bits(plain)
+    assert fitted_bits < plain_bits
+
+
+def test_a_model_that_cannot_be_proven_is_not_exported(
+    photo: Photo, samples: list[np.ndarray], held_out: list[np.ndarray], tmp_path: Path
+) -> None:
+    vae = started(photo)
+    with torch.no_grad():
+        vae.prior.get_parameter("up32.bias")[0] = 1e9
+    with pytest.raises(ValueError, match="exact"):
+        make_candidate(vae, samples[:1], held_out[:1], tmp_path)
+
+
+def test_exported_weights_can_be_trained_further(candidate: Candidate, tmp_path: Path) -> None:
+    path = tmp_path / "any.safetensors"
+    path.write_bytes(candidate.data)
+    vae = thaw(load_weights(path))
+    x = torch.rand(2, 3, 64, 64)
+    estimate = vae(x, torch.tensor([10, 200]))
+    bits = estimate.y_bits.sum() + estimate.z_bits.sum()
+    (bits + (estimate.x_hat - x).square().sum()).backward()
+    for name, parameter in vae.named_parameters():
+        assert parameter.grad is not None, name
+        assert bool(torch.isfinite(parameter.grad).all()), name
+
+
+# Shipping --------------------------------------------------------------------------------------
+
+
+Ship = Callable[[Candidate, str], "float | None"]
+
+
+@pytest.fixture(name="ship")
+def _ship(held_out: list[np.ndarray], tmp_path: Path) -> Ship:
+    """`ship` into tmp_path, with what is the same every time."""
+    record = TrainingRecord(4, 2, 0.1, 1.0, 60, TrainingPlan(1.0), "the start", "a test")
+
+    def call(candidate: Candidate, name: str) -> float | None:
+        return export.ship(
+            candidate,
+            tmp_path,
+            name=name,
+            released="2026-01-01",
+            held_out=held_out,
+            record=record,
+            data="Synthetic pictures.",
+        )
+
+    return call
+
+
+def test_the_first_weights_are_shipped(candidate: Candidate, ship: Ship, tmp_path: Path) -> None:
+    gain = ship(candidate, "one")
+    assert gain is None
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    (row,) = manifest["weights"]
+    assert manifest["default"] == row["name"] == "one"
+    assert row["content_sha256"] == candidate.content_sha256
+    assert row["bytes"] == len(candidate.data) == (tmp_path / row["file"]).stat().st_size
+    assert load_weights(tmp_path / row["file"]).digest.hex() == row["content_sha256"]
+    assert row["config"] == "tiny" and row["released"] == "2026-01-01"
+    card = (tmp_path / "one.md").read_text()
+    assert candidate.content_sha256 in card and "Synthetic pictures." in card
+
+
+def test_worse_or_equal_weights_are_refused(
+    candidate: Candidate, ship: Ship, tmp_path: Path
+) -> None:
+    ship(candidate, "one")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for other in (worse(candidate), candidate):
+        with pytest.raises(WeightsError, match="no better"):
+            ship(other, "two")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_better_weights_become_the_default_and_older_ones_stay(
+    candidate: Candidate, ship: Ship, tmp_path: Path
+) -> None:
+    ship(candidate, "one")
+    gain = ship(better(candidate), "two")
+    assert gain is not None and gain == pytest.approx(-10.0, abs=0.1)
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    assert manifest["default"] == "two"
+    assert [row["name"] for row in manifest["weights"]] == ["one", "two"]
+    assert all((tmp_path / row["file"]).exists() for row in manifest["weights"])
+
+
+def test_a_name_is_given_once(candidate: Candidate, ship: Ship, tmp_path: Path) -> None:
+    ship(candidate, "one")
+    before = (tmp_path / MANIFEST).read_bytes()
+    with pytest.raises(WeightsError, match="already released"):
+        ship(better(candidate), "one")
+    assert (tmp_path / MANIFEST).read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_curve_that_is_no_curve_is_refused(
+    candidate: Candidate, ship: Ship, tmp_path: Path, value: float
+) -> None:
+    """NaN is neither better nor worse: a comparison alone would let it through."""
+    ship(candidate, "one")
+    broken = replace(
+        candidate, curve=Curve((value, *candidate.curve.bpp[1:]), candidate.curve.psnr)
+    )
+    with pytest.raises((WeightsError, ValueError)):
+        ship(broken, "two")
+    assert json.loads((tmp_path / MANIFEST).read_text())["default"] == "one"

@@ -1,0 +1,161 @@
+"""Reading pictures to train on, keeping some out, and cutting crops."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gencodec.train.photos import PhotoStore, centre_crops, held_out, read_photos, split
+
+Photo = Callable[..., np.ndarray]
+CPU = torch.device("cpu")
+
+
+def save(path: Path, pixels: np.ndarray) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path.read_bytes()
+
+
+def test_folders_and_archives(photo: Photo, tmp_path: Path) -> None:
+    pixels = photo(20, 30)
+    png = save(tmp_path / "a" / "deep" / "one.png", pixels)
+    save(tmp_path / "a" / "two.JPG", pixels)
+    save(tmp_path / "a" / "grey.png", pixels[:, :, 0])
+    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        folder = tarfile.TarInfo("inside")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        member = tarfile.TarInfo("inside/three.png")
+        member.size = len(png)
+        archive.addfile(member, io.BytesIO(png))
+    found = dict(read_photos([tmp_path / "a", tmp_path / "b.tar"]))
+    assert set(found) == {"one.png", "two.JPG", "grey.png", "inside/three.png"}
+    for name, value in found.items():
+        assert isinstance(value, np.ndarray), name
+        assert value.shape == (20, 30, 3) and value.dtype == np.uint8
+    assert np.array_equal(found["one.png"], pixels)
+    assert np.array_equal(found["inside/three.png"], pixels)
+
+
+def test_a_broken_picture_is_reported_and_the_next_one_read(photo: Photo, tmp_path: Path) -> None:
+    png = save(tmp_path / "0-sound.png", photo(40, 40))
+    (tmp_path / "1-cut.png").write_bytes(png[: len(png) // 2])
+    (tmp_path / "2-text.jpg").write_bytes(b"not a picture\nat all")
+    (tmp_path / "3-empty.webp").write_bytes(b"")
+    flipped = bytearray(png)
+    flipped[len(png) // 2] ^= 0xFF
+    (tmp_path / "4-flipped.png").write_bytes(flipped)
+    save(tmp_path / "5-sound.png", photo(40, 40))
+    found = dict(read_photos([tmp_path]))
+    assert len(found) == 6
+    for name, value in found.items():
+        if "sound" in name:
+            assert isinstance(value, np.ndarray)
+        else:
+            assert isinstance(value, str) and value and "\n" not in value
+
+
+def test_a_bomb_is_reported(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "large.png", photo(40, 40))
+    save(tmp_path / "small.png", photo(8, 8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    found = dict(read_photos([tmp_path]))
+    assert isinstance(found["large.png"], str)
+    assert isinstance(found["small.png"], np.ndarray)
+
+
+def test_whatever_pillow_raises_is_reported(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its plugins answer damage with almost any exception."""
+    save(tmp_path / "a.png", photo(8, 8))
+
+    def fail(*_: object) -> None:
+        raise IndexError("inside a plugin")
+
+    monkeypatch.setattr(Image, "open", fail)
+    assert isinstance(dict(read_photos([tmp_path]))["a.png"], str)
+
+
+def test_held_out_is_settled_by_the_name_alone() -> None:
+    names = [f"{number:04d}.png" for number in range(1, 4001)]
+    chosen = [name for name in names if held_out(name)]
+    assert chosen == [name for name in names if held_out(name)]
+    assert chosen[:5] == ["0033.png", "0352.png", "0424.png", "0462.png", "0598.png"]
+    assert len(chosen) == pytest.approx(4000 / 80, rel=0.4)
+    # A crop of a picture is never trained on while the picture is held out.
+    for name in [*chosen, *names[:50]]:
+        assert held_out(name.replace(".png", "__crop.png")) == held_out(name)
+
+
+def test_every_collection_has_something_held_out() -> None:
+    def named(*names: str) -> dict[str, np.ndarray]:
+        return {name: np.full((2, 2, 3), k, np.uint8) for k, name in enumerate(names)}
+
+    photos = named("a.png", "b.png", "c.png", "d.png")
+    training, kept = split(photos)
+    assert len(training) == 3 and len(kept) == 1
+    reversed_kept = split(dict(reversed(photos.items())))[1]
+    assert np.array_equal(kept[0], reversed_kept[0])
+    assert split(named("only.png"))[1] == [] and len(split(named("only.png"))[0]) == 1
+    assert split({}) == ([], [])
+
+
+def test_centre_crops() -> None:
+    pixels = np.arange(6 * 9 * 3, dtype=np.uint8).reshape(6, 9, 3)
+    (crop,) = centre_crops([pixels, pixels[:3]], 4)
+    assert np.array_equal(crop, pixels[1:5, 2:6]) and crop.flags["C_CONTIGUOUS"]
+
+
+def test_crops_are_pieces_of_the_pictures(photo: Photo) -> None:
+    pictures = [photo(64, 96, 0), photo(150, 70, 1), photo(30, 200, 2)]
+    store = PhotoStore(pictures, CPU)
+    assert len(store) == 3
+    assert (store.largest_side(), store.smallest_side()) == (70, 30)
+    plain = 0
+    for seed in range(12):
+        crops = store.crops(5, 48, np.random.default_rng(seed))
+        assert crops.shape == (5, 3, 48, 48) and crops.dtype == torch.float32
+        assert 0.0 <= float(crops.min()) and float(crops.max()) <= 1.0
+        levels = crops * 255
+        if torch.allclose(levels, levels.round(), atol=1e-4):  # not shrunk, maybe turned
+            plain += 1
+            for crop in levels.round().to(torch.uint8):
+                assert is_in(crop.permute(1, 2, 0).numpy(), pictures)
+    assert 2 <= plain <= 10
+
+
+def is_in(crop: np.ndarray, pictures: list[np.ndarray]) -> bool:
+    """Whether a crop stands somewhere in a picture, perhaps mirrored or transposed."""
+    turned = [crop, crop[:, ::-1], crop.swapaxes(0, 1), crop[:, ::-1].swapaxes(0, 1)]
+    turned += [part[::-1] for part in turned]
+    side = crop.shape[0]
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        for candidate in turned:
+            corner = (picture[: height - side + 1, : width - side + 1] == candidate[0, 0]).all(2)
+            for row, column in np.argwhere(corner) if min(height, width) >= side else ():
+                piece = picture[row : row + side, column : column + side]
+                if np.array_equal(piece, candidate):
+                    return True
+    return False
+
+
+def test_crops_repeat_with_their_seed(photo: Photo) -> None:
+    store = PhotoStore([photo(80, 90, seed) for seed in range(3)], CPU)
+    first, again, other = (store.crops(4, 32, np.random.default_rng(s)) for s in (5, 5, 6))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_no_pictures_at_all() -> None:
+    with pytest.raises(ValueError, match="no pictures"):
+        PhotoStore([], CPU)

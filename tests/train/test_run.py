@@ -1,0 +1,90 @@
+"""A whole training run: folders of pictures in, a proven and measured weights file out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gencodec.codec import Codec
+from gencodec.errors import ImageError, OutputError, WeightsError
+from gencodec.train import run as run_module
+from gencodec.train.loop import CHECKPOINT
+from gencodec.train.plan import TrainingPlan
+from gencodec.train.run import CURVE, WEIGHTS, run_training
+
+Photo = Callable[..., np.ndarray]
+CPU = torch.device("cpu")
+PLAN = TrainingPlan(minutes=3 / 60, crops=2, crop_side=64, final_crop_side=64)
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+@pytest.fixture
+def pictures(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of three pictures and one that is broken."""
+    monkeypatch.setattr(run_module, "START_CROPS", 16)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(photo(96, 112, number)).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+def run(pictures: Path, folder: Path, plan: TrainingPlan = PLAN, **options: str) -> list[str]:
+    """Train, and return what was said."""
+    said: list[str] = []
+    options = {"config": "tiny", **options}
+    run_training([pictures], folder, plan, device=CPU, say=said.append, **options)
+    return said
+
+
+def test_pictures_in_weights_out(pictures: Path, photo: Photo, tmp_path: Path) -> None:
+    said = run(pictures, tmp_path / "run")
+    assert any("broken.png" in line for line in said)
+    codec = Codec.load(tmp_path / "run" / WEIGHTS, device="cpu")
+    pixels = photo(50, 70, 9)
+    assert codec.decompress(codec.compress(pixels)).shape == pixels.shape
+    curve = json.loads((tmp_path / "run" / CURVE).read_text())
+    assert curve["content_sha256"].startswith(codec.weights_id.hex())
+    assert len(curve["bpp"]) == len(curve["psnr"]) > 5
+
+
+def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
+    """Given more minutes, the same folder continues; given the same, only the export is redone."""
+    folder = tmp_path / "run"
+    run(pictures, folder)
+    checkpoint = torch.load(folder / CHECKPOINT, weights_only=True)
+    assert checkpoint["step"] == 3
+    again = run(pictures, folder)
+    assert any("resumed at step 3" in line for line in again)
+    assert torch.load(folder / CHECKPOINT, weights_only=True)["step"] == 3
+    longer = TrainingPlan(minutes=5 / 60, crops=2, crop_side=64, final_crop_side=64)
+    run(pictures, folder, longer)
+    assert torch.load(folder / CHECKPOINT, weights_only=True)["step"] == 5
+
+
+def test_a_run_starts_from_other_weights(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "first")
+    start = tmp_path / "first" / WEIGHTS
+    run(pictures, tmp_path / "second", init=str(start))
+    assert Codec.load(tmp_path / "second" / WEIGHTS).weights_id != Codec.load(start).weights_id
+
+
+def test_what_stops_a_run(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="no pictures"):
+        run(tmp_path / "empty", tmp_path / "run")
+    with pytest.raises(WeightsError, match="enormous"):
+        run(pictures, tmp_path / "run", config="enormous")
+    with pytest.raises(WeightsError):
+        run(pictures, tmp_path / "run", init=str(tmp_path / "none.safetensors"))
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError):
+        run(pictures, tmp_path / "file")

@@ -1,0 +1,64 @@
+"""The golden and the error files, and the decoder written from FORMAT.md alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One golden stream and what it must decode to."""
+
+    stream: bytes
+    pixels: np.ndarray
+    expected: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def golden_record() -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((HERE / "golden/golden.json").read_text(encoding="utf-8"))
+    return record
+
+
+@pytest.fixture(scope="session")
+def golden(golden_record: dict[str, Any]) -> dict[str, Golden]:
+    vectors = {}
+    for entry in golden_record["vectors"]:
+        path = HERE / "golden" / entry["name"]
+        with Image.open(path.with_suffix(".png")) as image:
+            pixels = np.asarray(image)
+        vectors[entry["name"]] = Golden(path.with_suffix(".gnc").read_bytes(), pixels, entry)
+    return vectors
+
+
+@pytest.fixture(scope="session")
+def reference() -> ModuleType:
+    """tests/vectors/reference.py as a module."""
+    spec = importlib.util.spec_from_file_location("gnc_reference", HERE / "reference.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """These pictures are too small for two, and threads that wait for each other burn a busy CPU.
+
+    Tests of thread counts set their own.
+    """
+    torch.set_num_threads(1)

@@ -1,0 +1,134 @@
+"""Golden vectors: every machine decodes the same symbols from them, and always will.
+
+A failure here means that released streams have become unreadable or different. It is never
+mended by making the vectors anew; they are made anew only with new default weights.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gencodec
+from gencodec.bitstream import LATENTS, unpack
+from gencodec.entropy import PassDecoder
+from gencodec.model.registry import list_weights
+
+NAMES = sorted(path.stem for path in (Path(__file__).parent / "golden").glob("*.gnc"))
+MAX_GOLDEN_BYTES = 60_000
+
+
+def payload_of(stream: bytes) -> bytes:
+    payload = unpack(stream).section(LATENTS)
+    assert payload is not None
+    return payload
+
+
+def path_of_weights(golden_record: dict[str, Any]) -> Path:
+    digest = golden_record["weights_sha256"]
+    paths = [entry.path for entry in list_weights() if entry.id_hex == digest]
+    assert paths, f"the weights {digest[:8]} of the golden vectors are not released here"
+    return paths[0]
+
+
+def test_the_set_is_whole_and_small(golden: dict[str, Any]) -> None:
+    assert sorted(golden) == NAMES and len(NAMES) >= 4
+    assert sum(len(vector.stream) for vector in golden.values()) <= MAX_GOLDEN_BYTES
+    headers = [unpack(vector.stream).header for vector in golden.values()]
+    assert len({header.step for header in headers}) >= 3
+    assert {header.grey for header in headers} == {True, False}
+    assert any(header.width % 16 and header.height % 16 for header in headers)
+    assert any(min(header.width, header.height) < 16 for header in headers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_header_and_check(name: str, golden: dict[str, Any], golden_record: dict[str, Any]) -> None:
+    stream, expected = golden[name].stream, golden[name].expected
+    header = unpack(stream).header
+    assert (header.width, header.height, header.step) == (
+        expected["width"],
+        expected["height"],
+        expected["step"],
+    )
+    assert len(stream) == expected["file_bytes"]
+    assert golden_record["weights_sha256"].startswith(header.weights_id.hex())
+    check = int.from_bytes(payload_of(stream)[:4], "little")
+    assert f"{check:08x}" == expected["symbols_crc32"]
+
+
+def decoded_passes(
+    stream: bytes, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Symbols and scale indices of every pass, overheard while the codec verifies a stream."""
+    passes: list[tuple[np.ndarray, np.ndarray]] = []
+    decode = PassDecoder.decode
+
+    def listen(self: PassDecoder, scale_index: np.ndarray) -> np.ndarray:
+        symbols = decode(self, scale_index)
+        passes.append((symbols, scale_index))
+        return symbols
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PassDecoder, "decode", listen)
+        gencodec._codec(None, "cpu").verify(stream)
+    return passes
+
+
+def crc32_of(passes: list[np.ndarray]) -> str:
+    check = 0
+    for symbols in passes:
+        check = zlib.crc32(symbols.astype("<i4").tobytes(), check)
+    return f"{check:08x}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_symbols(name: str, golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted here once more, apart from the check that the decoder itself makes."""
+    passes = decoded_passes(golden[name].stream, monkeypatch)
+    assert len(passes) == 5
+    symbols = [symbols for symbols, _ in passes]
+    assert crc32_of(symbols) == golden[name].expected["symbols_crc32"]
+
+
+def test_the_set_exercises_the_coder(
+    golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many tables, elements that are not coded, and symbols outside their table."""
+    tables = gencodec._codec(None, "cpu")._weights.tables
+    passes = [p for v in golden.values() for p in decoded_passes(v.stream, monkeypatch)]
+    symbols = np.concatenate([symbols for symbols, _ in passes])
+    scale_index = np.concatenate([scale_index for _, scale_index in passes])
+    assert len(np.unique(scale_index)) > 40
+    assert (scale_index < tables.skip_below).any()
+    assert (np.abs(symbols) > tables.half_width[scale_index]).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pixels(name: str, golden: dict[str, Any]) -> None:
+    """g_s is float: one level of difference is allowed, a shift of the whole is not."""
+    vector = golden[name]
+    decoded = gencodec.decompress(vector.stream, device="cpu")
+    assert decoded.shape == vector.pixels.shape
+    difference = np.abs(decoded.astype(int) - vector.pixels)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.02
+    colours = decoded[..., :3] if decoded.ndim == 3 else decoded
+    assert abs(float(colours.mean()) - vector.expected["mean_level"]) < 0.05
+    if decoded.ndim == 3 and decoded.shape[2] == 4:
+        assert np.array_equal(decoded[..., 3], vector.pixels[..., 3])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_decoder_written_from_the_format_alone(
+    name: str, golden: dict[str, Any], golden_record: dict[str, Any], reference: ModuleType
+) -> None:
+    """Container, coder and prior in plain integers, from FORMAT.md: the same symbols."""
+    file = reference.read_weights(path_of_weights(golden_record))
+    assert file.content_hash == golden_record["weights_sha256"]
+    passes = reference.decode(golden[name].stream, file)  # asserts its checks
+    assert crc32_of(passes) == golden[name].expected["symbols_crc32"]
