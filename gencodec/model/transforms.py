@@ -38,7 +38,7 @@ class Analysis(nn.Module):
 
     def forward(self, x: Tensor, step: Tensor) -> Tensor:
         """step: (B,) integers 0..255."""
-        u = self.enter(functional.pixel_unshuffle(x - 0.5, PATCH))
+        u = self.enter(functional.pixel_unshuffle(x, PATCH).sub_(0.5))
         u = self.blocks8(u)
         u = u * self.gain8(step).to(u.dtype)
         u = self.blocks16(self.down(functional.pixel_unshuffle(u, 2)))

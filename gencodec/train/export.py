@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gencodec.bench.curves import Curve, bd_rate, psnr
@@ -69,7 +70,7 @@ def make_candidate(
 
 def count_symbols(
     vae: ImageVae, pictures: Sequence[Pixels], tables: ScaleTables
-) -> list[np.ndarray]:
+) -> list[npt.NDArray[np.int64]]:
     """How often each table entry would be coded, over all pictures and several qualities."""
     counts = [np.zeros(tables.table(i).size, np.int64) for i in range(SCALE_LEVELS)]
     for number, picture in enumerate(pictures):

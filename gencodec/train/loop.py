@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -152,7 +153,7 @@ def train(
     _log_evaluation(run, state, held_out)
 
 
-def _spread(rng: np.random.Generator, count: int) -> np.ndarray:
+def _spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
     """One quality step from each of ``count`` equal parts of 0..255, in random order."""
     return rng.permutation((np.arange(count) + rng.random(count)) * FINE_STEPS / count).astype(
         np.int64

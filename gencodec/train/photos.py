@@ -14,16 +14,18 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from gencodec.image import Pixels
+
 SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 HELD_OUT_ONE_IN = 80
 SHRINK_SHARE = 0.5
 SHRINK_MOST = 2.0
 
-Photos = dict[str, np.ndarray]
+Photos = dict[str, Pixels]
 """Pictures by name, (H, W, 3) uint8."""
 
 
-def read_photos(folders: Iterable[Path]) -> Iterator[tuple[str, np.ndarray | str]]:
+def read_photos(folders: Iterable[Path]) -> Iterator[tuple[str, Pixels | str]]:
     """Every picture below the folders, tar archives included: (name, (H, W, 3) uint8).
 
     In place of the pixels of a file that cannot be read comes one line that says why.
@@ -41,7 +43,7 @@ def read_photos(folders: Iterable[Path]) -> Iterator[tuple[str, np.ndarray | str
                 yield path.name, _decode(path.read_bytes())
 
 
-def _decode(data: bytes) -> np.ndarray | str:
+def _decode(data: bytes) -> Pixels | str:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB"))
@@ -61,7 +63,7 @@ def _lot(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.replace("__crop", "").encode()).digest()[:4], "big")
 
 
-def split(photos: Photos) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def split(photos: Photos) -> tuple[list[Pixels], list[Pixels]]:
     """(to train on, held out); a collection too small for the lot gives its lowest name-hash."""
     kept = [name for name in photos if held_out(name)]
     if not kept and len(photos) > 1:
@@ -73,7 +75,7 @@ def split(photos: Photos) -> tuple[list[np.ndarray], list[np.ndarray]]:
     )
 
 
-def centre_crops(photos: Iterable[np.ndarray], side: int) -> list[np.ndarray]:
+def centre_crops(photos: Iterable[Pixels], side: int) -> list[Pixels]:
     """The middle (side, side, 3) of every picture that is large enough."""
     crops = []
     for pixels in photos:
@@ -86,7 +88,7 @@ def centre_crops(photos: Iterable[np.ndarray], side: int) -> list[np.ndarray]:
 class PhotoStore:
     """All pictures back to back in one uint8 tensor on ``device``."""
 
-    def __init__(self, photos: list[np.ndarray], device: torch.device) -> None:
+    def __init__(self, photos: list[Pixels], device: torch.device) -> None:
         if not photos:
             raise ValueError("no pictures to train on")
         sizes = [photo.shape[:2] for photo in photos]

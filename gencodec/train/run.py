@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gencodec.errors import ImageError, OutputError, WeightsError
-from gencodec.image import atomic_write
+from gencodec.image import Pixels, atomic_write
 from gencodec.model.config import CONFIGS
 from gencodec.model.registry import find_weights
 from gencodec.model.vae import ImageVae, learned_vae
@@ -105,7 +105,7 @@ def _fresh(config: str, init: str | None, store: PhotoStore, plan: TrainingPlan)
     return vae
 
 
-def _evaluation(photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _evaluation(photos: Sequence[Pixels]) -> list[Pixels]:
     for side in EVALUATION_SIDES:
         crops = centre_crops(photos, side)
         if crops:
@@ -113,10 +113,10 @@ def _evaluation(photos: Sequence[np.ndarray]) -> list[np.ndarray]:
     raise ImageError(f"every picture is smaller than {EVALUATION_SIDES[-1]} pixels a side")
 
 
-def _batch(pictures: Sequence[np.ndarray], device: torch.device) -> Tensor:
+def _batch(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
     x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     return x.to(device).float() / 255.0
 
 
-def _spread(photos: Sequence[np.ndarray], count: int) -> list[np.ndarray]:
+def _spread(photos: Sequence[Pixels], count: int) -> list[Pixels]:
     return list(photos[:: max(1, len(photos) // count)][:count])
