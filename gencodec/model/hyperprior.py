@@ -193,7 +193,8 @@ class Prior(nn.Module):
 
     def gaussians(self, index: int, phase: int, context: Tensor, row: Tensor) -> Gaussians:
         """Parameters of the elements ``coded_slices(index, phase)`` of y, in their order."""
-        at_phase = context[phase_slices(phase)]
+        # One copy for both heads; each would make its own of a strided view.
+        at_phase = context[phase_slices(phase)].contiguous(memory_format=torch.channels_last)
         head = index * GROUPS + phase
         _, channels, _, _ = coded_slices(index, phase, self.config.latent)
         scale = self.scales[head](at_phase) + self.step_scale(row)[:, channels]
