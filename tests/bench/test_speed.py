@@ -93,7 +93,8 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert row.label.startswith("gencodec base, quality 30")
     if peak_memory():
         memory = row.memory
-        assert 50 < memory.loaded <= min(memory.encode, memory.decode)
+        assert 50 < memory.loaded <= memory.encode
+        assert memory.decode > 50  # of a process of its own: a megabyte less than loaded, at times
     assert "s/MP" in capsys.readouterr().out
 
 
