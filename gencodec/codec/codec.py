@@ -28,7 +28,7 @@ from gencodec.model.quality import step_of
 from gencodec.model.registry import WeightsEntry, find_weights, find_weights_by_id
 from gencodec.model.weights import Weights, load_weights
 
-from .device import choose_device
+from .device import choose_device, narrow_encoder
 from .latents import Latents, decode_latents, quantise
 from .stream import (
     ImageLike,
@@ -57,6 +57,8 @@ class Codec:
     """
 
     def __init__(self, weights: Weights, device: torch.device) -> None:
+        if device.type == "cpu":
+            narrow_encoder(weights.vae)
         self._weights = weights
         self._device = device
         self._loaded = {weights.weights_id: weights}

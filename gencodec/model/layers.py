@@ -17,6 +17,9 @@ class TransformBlock(nn.Module):
 
     The last layer of each branch starts at zero: a new block is the identity, so a deeper
     network can begin where a shallower one ended.
+
+    Weights in bfloat16 make the branches compute in it, while x keeps its own type: what a
+    branch adds is rounded, never the sum that runs through all blocks.
     """
 
     def __init__(self, channels: int) -> None:
@@ -31,10 +34,17 @@ class TransformBlock(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        # In place where autograd allows it: fresh memory costs more than the arithmetic.
-        spatial = self.depthwise(functional.leaky_relu_(self.enter(x), 0.1))
-        x = self.leave(spatial).add_(x)
-        return self.mix(functional.glu(self.gate(x), 1)).add_(x)
+        spatial = self.depthwise(functional.leaky_relu_(self.enter(self._inner(x)), 0.1))
+        x = _add(self.leave(spatial), x)
+        return _add(self.mix(functional.glu(self.gate(self._inner(x)), 1)), x)
+
+    def _inner(self, x: Tensor) -> Tensor:
+        return x.bfloat16() if self.enter.weight.dtype == torch.bfloat16 else x
+
+
+def _add(branch: Tensor, x: Tensor) -> Tensor:
+    # In place where that keeps x's type: fresh memory costs more than the arithmetic.
+    return branch.add_(x) if branch.dtype == x.dtype else x + branch
 
 
 def channels_last(module: nn.Module) -> None:

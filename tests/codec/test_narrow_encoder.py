@@ -1,0 +1,58 @@
+"""bfloat16 in the encoder's blocks: other roundings, same files for every decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from gencodec.codec import Codec, device
+from gencodec.model.layers import TransformBlock
+from gencodec.model.vae import ImageVae
+
+Photo = Callable[..., np.ndarray]
+Psnr = Callable[[np.ndarray, np.ndarray], float]
+
+
+@pytest.fixture(scope="module")
+def by_arithmetic() -> dict[bool, Codec]:
+    """The shipped codec with and without bfloat16, whatever this machine would choose."""
+    with pytest.MonkeyPatch.context() as patch:
+        codecs = {}
+        for narrow in (False, True):
+            patch.setattr(device, "_multiplies_bfloat16", lambda narrow=narrow: narrow)
+            codecs[narrow] = Codec.load(device="cpu")
+        return codecs
+
+
+def block_types(part: torch.nn.Module) -> set[torch.dtype]:
+    blocks = [module for module in part.modules() if isinstance(module, TransformBlock)]
+    return {parameter.dtype for block in blocks for parameter in block.parameters()}
+
+
+def test_only_the_encoder_is_narrow(by_arithmetic: dict[bool, Codec]) -> None:
+    wide, narrow = (by_arithmetic[key]._weights.vae for key in (False, True))
+    assert isinstance(narrow, ImageVae)
+    for part in (wide.g_a, wide.h_a, wide.g_s, narrow.g_s):
+        assert block_types(part) == {torch.float32}
+    for part in (narrow.g_a, narrow.h_a):
+        assert block_types(part) == {torch.bfloat16}
+        assert part.enter.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("quality", [20, 90])
+def test_nothing_is_lost(
+    by_arithmetic: dict[bool, Codec], photo: Photo, psnr: Psnr, quality: int
+) -> None:
+    picture = photo(97, 161)
+    sizes, distances = [], []
+    for codec in by_arithmetic.values():
+        stream = codec.compress(picture, quality=quality)
+        for decoder in by_arithmetic.values():
+            decoder.verify(stream)
+        sizes.append(len(stream))
+        distances.append(psnr(picture, by_arithmetic[False].decompress(stream)))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.01)
+    assert distances[1] == pytest.approx(distances[0], abs=0.05)
