@@ -79,7 +79,7 @@ def compress(
 
 
 def decompress(
-    data: bytes, *, device: str = "auto", max_pixels: int = 64_000_000
+    data: bytes, *, device: str = "auto", max_pixels: int = 2**28
 ) -> npt.NDArray[np.uint8]:
     """A .gnc stream -> uint8 (H, W, 3), or (H, W) if grey, or (H, W, 4) if it has alpha.
 

@@ -16,14 +16,27 @@ from gencodec.bitstream.container import (
     order_sections,
     pack,
     unpack,
+    unpack_damaged,
     unpack_truncated,
 )
 from gencodec.bitstream.describe import SectionInfo, StreamInfo, describe
 from gencodec.bitstream.header import MAGIC, MAX_HEADER_BYTES, VERSION, Header, read_header
 from gencodec.bitstream.metadata import MAX_METADATA_BYTES, deflate_metadata, inflate_metadata
+from gencodec.bitstream.tiles import (
+    MAX_LAYERS,
+    MAX_TILES,
+    Box,
+    Part,
+    Tile,
+    TileGrid,
+    TileIndex,
+    pack_tiles,
+    unpack_tiles,
+)
 
 __all__ = [
     "ALPHA",
+    "Box",
     "Container",
     "END",
     "EXIF",
@@ -33,13 +46,19 @@ __all__ = [
     "Limits",
     "MAGIC",
     "MAX_HEADER_BYTES",
+    "MAX_LAYERS",
     "MAX_METADATA_BYTES",
+    "MAX_TILES",
+    "Part",
     "RESIDUAL",
     "SECTION_NAMES",
     "Section",
     "SectionInfo",
     "StreamInfo",
     "TILES",
+    "Tile",
+    "TileGrid",
+    "TileIndex",
     "VERSION",
     "XMP",
     "deflate_metadata",
@@ -47,7 +66,10 @@ __all__ = [
     "inflate_metadata",
     "order_sections",
     "pack",
+    "pack_tiles",
     "read_header",
     "unpack",
+    "unpack_damaged",
+    "unpack_tiles",
     "unpack_truncated",
 ]

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gencodec.bitstream.header import Header, pack_header, unpack_header
 from gencodec.bitstream.metadata import MAX_METADATA_BYTES
+from gencodec.bitstream.tiles import TileIndex, unpack_tiles
 from gencodec.bitstream.varint import MAX_VARINT, pack_varint, unpack_varint
 from gencodec.errors import (
     ChecksumError,
@@ -50,7 +51,7 @@ SECTION_NAMES = {
 MAX_SECTIONS = 64
 
 # LATENTS stand last, so that a cut file loses detail and nothing else.
-_ORDER = {ALPHA: 0, ICC: 1, EXIF: 2, XMP: 3, LATENTS: 5}
+_ORDER = {ALPHA: 0, ICC: 1, EXIF: 2, XMP: 3, TILES: 5, LATENTS: 6}
 _UNKNOWN_ORDER = 4
 _CRC_BYTES = 4
 
@@ -59,11 +60,13 @@ _CRC_BYTES = 4
 class Limits:
     """What a reader is willing to handle. A stream that asks for more raises LimitError.
 
-    max_pixels: width times height; max_section_bytes: one payload; max_metadata_bytes: one
-    metadata payload after inflation (handed to `inflate_metadata`).
+    max_pixels: width times height; max_tile_pixels: the same of one tile, which is the whole
+    picture where there are none: memory grows with it; max_section_bytes: one payload;
+    max_metadata_bytes: one metadata payload after inflation (handed to `inflate_metadata`).
     """
 
-    max_pixels: int = 64_000_000
+    max_pixels: int = 2**28
+    max_tile_pixels: int = 64_000_000
     max_section_bytes: int = 2**30
     max_metadata_bytes: int = MAX_METADATA_BYTES
 
@@ -81,11 +84,18 @@ class Section:
 
 @dataclass(frozen=True)
 class Container:
-    """A stream taken apart. `complete` is False when the end of the file was missing."""
+    """A stream taken apart.
+
+    complete: False when the end of the file, and with it an end of the latents, is missing.
+    checked: False when the check over the file was not made, or differed and was let pass.
+    tiles: what the TILES section says, set by reading a stream; None without one.
+    """
 
     header: Header
     sections: tuple[Section, ...]
     complete: bool = True
+    checked: bool = True
+    tiles: TileIndex | None = field(default=None, compare=False)
 
     def section(self, tag: int) -> bytes | None:
         """Return the payload of the first section with this tag, or None."""
@@ -114,9 +124,10 @@ class Layout:
 
 def pack(container: Container) -> bytes:
     """Return the stream. FormatError for whatever `unpack` would refuse, Limits apart."""
-    if not container.complete:
+    if not (container.complete and container.checked):
         raise FormatError("a cut picture cannot be packed again: its latents are not all there")
     _check_sections(container.sections)
+    _read_tiles(container.header, container.sections, complete=True)
     parts = [pack_header(container.header)]
     for section in container.sections:
         if len(section.payload) > MAX_VARINT:
@@ -157,7 +168,33 @@ def unpack_truncated(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Contain
     if layout.end is not None:
         return _complete(data, layout, layout.end, limits)
     kept = [span for span in layout.spans if span.present == span.length or span.tag == LATENTS]
-    return _take(data, layout, kept, limits, complete=False)
+    return _take(data, layout, kept, limits, complete=False, checked=False)
+
+
+def unpack_damaged(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container:
+    """Take apart what can be found of a stream that is damaged, cut, or both.
+
+    A sound stream is read as by `unpack`. Of another nothing but the header, and in a tiled one
+    the index, is verified: `checked` is False, the first section of each known tag is kept if
+    it is whole (LATENTS also if not), and all else is left out. Errors are those of the header
+    and of the limits, and ChecksumError or TruncatedError when the index of the tiles is lost.
+    """
+    data = bytes(data)
+    try:
+        return unpack(data, limits=limits)
+    except (FormatError, ChecksumError):
+        header, _ = unpack_header(data)
+    layout = walk(data, forgiving=True)
+    spans: dict[int, Span] = {}
+    for span in layout.spans:
+        if span.tag in _ORDER and (span.present == span.length or span.tag == LATENTS):
+            spans.setdefault(span.tag, span)
+    if not header.tiled:
+        spans.pop(TILES, None)
+    kept = sorted(spans.values(), key=lambda span: _ORDER[span.tag])
+    latents = spans.get(LATENTS)
+    whole = latents is not None and latents.present == latents.length
+    return _take(data, layout, kept, limits, complete=whole, checked=False)
 
 
 def order_sections(sections: Iterable[Section]) -> tuple[Section, ...]:
@@ -165,11 +202,12 @@ def order_sections(sections: Iterable[Section]) -> tuple[Section, ...]:
     return tuple(sorted(sections, key=lambda part: _ORDER.get(part.tag, _UNKNOWN_ORDER)))
 
 
-def walk(data: bytes) -> Layout:
+def walk(data: bytes, *, forgiving: bool = False) -> Layout:
     """Follow the structure to END or to the end of the data; payloads are not touched.
 
     The errors of the header, FormatError for a malformed length, LimitError for too many
-    sections. A missing end is no error here: `end` is None.
+    sections; if `forgiving`, these two end the walk instead. A missing end is no error here:
+    `end` is None.
     """
     header, offset = unpack_header(data)
     header_bytes = offset
@@ -180,11 +218,17 @@ def walk(data: bytes) -> Layout:
             whole = offset + 1 + _CRC_BYTES <= len(data)
             return Layout(header, header_bytes, tuple(spans), offset if whole else None)
         if len(spans) == MAX_SECTIONS:
+            if forgiving:
+                break
             raise LimitError(f"the file has more than {MAX_SECTIONS} sections")
         try:
             length, start = unpack_varint(data, offset + 1)
         except TruncatedError:
             break
+        except FormatError:
+            if forgiving:
+                break
+            raise
         present = min(length, len(data) - start)
         spans.append(Span(tag, start, length, present))
         offset = start + length
@@ -203,11 +247,17 @@ def check_end(data: bytes, end: int) -> None:
 
 def _complete(data: bytes, layout: Layout, end: int, limits: Limits) -> Container:
     check_end(data, end)
-    return _take(data, layout, layout.spans, limits, complete=True)
+    return _take(data, layout, layout.spans, limits, complete=True, checked=True)
 
 
 def _take(
-    data: bytes, layout: Layout, spans: Iterable[Span], limits: Limits, *, complete: bool
+    data: bytes,
+    layout: Layout,
+    spans: Iterable[Span],
+    limits: Limits,
+    *,
+    complete: bool,
+    checked: bool,
 ) -> Container:
     """Copy the payloads out, after every check that needs none of their bytes."""
     pixels = layout.header.width * layout.header.height
@@ -215,6 +265,10 @@ def _take(
         raise LimitError(
             f"the picture has {pixels} pixels "
             f"({layout.header.width}x{layout.header.height}), the limit is {limits.max_pixels}"
+        )
+    if pixels > limits.max_tile_pixels and not layout.header.tiled:
+        raise LimitError(
+            f"the picture has {pixels} pixels in one tile, the limit is {limits.max_tile_pixels}"
         )
     for span in layout.spans:
         # On a cut file a length is only a claim; what counts is what would be copied.
@@ -227,7 +281,30 @@ def _take(
         Section(span.tag, data[span.start : span.start + span.present]) for span in spans
     )
     _check_sections(sections, complete=complete)
-    return Container(layout.header, sections, complete)
+    tiles = _read_tiles(layout.header, sections, complete=complete and checked)
+    return Container(layout.header, sections, complete, checked, tiles)
+
+
+def _read_tiles(header: Header, sections: Iterable[Section], *, complete: bool) -> TileIndex | None:
+    """The index of the tiles, where the header says that there are some.
+
+    Of a cut file, or of one that is damaged, not everything needs to be there.
+    """
+    payloads = {section.tag: section.payload for section in sections}
+    if header.tiled != (TILES in payloads):
+        if not header.tiled:
+            raise FormatError("the file lists tiles, but its header says that there are none")
+        if complete:
+            raise FormatError("the file does not list its tiles (no TILES section)")
+        raise TruncatedError("the file ends before the list of its tiles: no picture is left")
+    if not header.tiled:
+        return None
+    tiles = unpack_tiles(payloads[TILES], header.width, header.height)
+    if complete and len(payloads[LATENTS]) != tiles.latents_bytes:
+        raise FormatError(
+            f"the tiles have {len(payloads[LATENTS])} bytes, their index says {tiles.latents_bytes}"
+        )
+    return tiles
 
 
 def _check_sections(sections: Iterable[Section], *, complete: bool = True) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gencodec.bitstream.container import (
     DEFAULT_LIMITS,
     SECTION_NAMES,
-    Limits,
     unpack_truncated,
     walk,
 )
 from gencodec.bitstream.header import VERSION
+from gencodec.bitstream.tiles import TileIndex
 from gencodec.errors import ChecksumError, FormatError
 
 
@@ -29,9 +29,10 @@ class SectionInfo:
 class StreamInfo:
     """What a stream says of itself; plain values only, so that it turns into JSON as it is.
 
-    bpp: 8 x file_bytes / (width x height). complete: the end of the file is there. checks_ok:
-    the check over the whole file holds and no rule is broken. problem: one line saying what is
-    wrong, None for a sound stream.
+    bpp: 8 x file_bytes / (width x height). tiles: how many parts of the picture are coded apart;
+    tile_side: their side in pixels, None where the picture is one. complete: the end of the file
+    is there. checks_ok: the check over the whole file holds and no rule is broken. problem: one
+    line saying what is wrong, None for a sound stream.
     """
 
     file_bytes: int
@@ -45,6 +46,8 @@ class StreamInfo:
     header_bytes: int
     sections: tuple[SectionInfo, ...]
     bpp: float
+    tiles: int
+    tile_side: int | None
     complete: bool
     checks_ok: bool
     problem: str | None
@@ -60,10 +63,17 @@ def describe(data: bytes) -> StreamInfo:
     layout = walk(data)
     header = layout.header
     problem: str | None = None
+    tiles: TileIndex | None = None
     try:
         # Nothing is decoded here, so no size is too large to be described.
         pixels = header.width * header.height
-        unpack_truncated(data, limits=Limits(pixels, len(data), DEFAULT_LIMITS.max_metadata_bytes))
+        limits = replace(
+            DEFAULT_LIMITS,
+            max_pixels=pixels,
+            max_tile_pixels=pixels,
+            max_section_bytes=len(data),
+        )
+        tiles = unpack_truncated(data, limits=limits).tiles
     except (FormatError, ChecksumError) as error:
         problem = str(error)
     if layout.end is None and problem is None:
@@ -89,6 +99,8 @@ def describe(data: bytes) -> StreamInfo:
         header_bytes=layout.header_bytes,
         sections=sections,
         bpp=8 * len(data) / (header.width * header.height),
+        tiles=1 if tiles is None else tiles.grid.count,
+        tile_side=None if tiles is None else tiles.grid.side,
         complete=layout.end is not None,
         checks_ok=problem is None,
         problem=problem,

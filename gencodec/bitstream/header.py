@@ -41,7 +41,7 @@ class Header:
 
     weights_id: first 4 bytes of the SHA-256 content hash of the weights; step: quality step
     0..255; width, height: pixels, 1..2^24; grey: the decoder writes one channel; bit_depth:
-    bits a channel, 8.
+    bits a channel, 8; tiled: the latents are coded in tiles, which a TILES section lists.
     """
 
     weights_id: bytes
@@ -50,6 +50,7 @@ class Header:
     height: int
     grey: bool = False
     bit_depth: int = BIT_DEPTH
+    tiled: bool = False
 
 
 def pack_header(header: Header) -> bytes:
@@ -58,7 +59,7 @@ def pack_header(header: Header) -> bytes:
     fields = b"".join(
         (
             MAGIC,
-            bytes((VERSION, FLAG_GREY if header.grey else 0)),
+            bytes((VERSION, FLAG_GREY * header.grey | FLAG_TILES * header.tiled)),
             header.weights_id,
             bytes((header.step,)),
             pack_varint(header.width),
@@ -96,7 +97,7 @@ def unpack_header(data: bytes) -> tuple[Header, int]:
     if _header_check(data[: offset + 1]) != data[offset + 1 : size]:
         raise ChecksumError("the header is damaged (its check differs)")
     flags = data[5]
-    if flags & ~FLAG_GREY:
+    if flags & ~(FLAG_GREY | FLAG_TILES):
         raise UnsupportedVersionError(
             f"the file uses features (flags 0x{flags:02X}) that this gencodec does not know"
         )
@@ -107,6 +108,7 @@ def unpack_header(data: bytes) -> tuple[Header, int]:
         height=height,
         grey=bool(flags & FLAG_GREY),
         bit_depth=data[offset],
+        tiled=bool(flags & FLAG_TILES),
     )
     _check_fields(header)
     return header, size

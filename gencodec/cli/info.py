@@ -65,6 +65,8 @@ def info_text(name: str, stream: StreamInfo) -> str:
         f"  file      {stream.file_bytes} bytes, {stream.bpp:.3f} bpp",
         f"  header    {stream.header_bytes} bytes",
     ]
+    if stream.tile_side is not None:
+        lines.append(f"  tiles     {stream.tiles} of {stream.tile_side} x {stream.tile_side}")
     for section in stream.sections:
         missing = section.declared_bytes - section.bytes
         cut = f" ({missing} missing)" if missing else ""

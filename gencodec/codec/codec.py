@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,34 +18,36 @@ from gencodec.bitstream import (
     XMP,
     Container,
     Header,
+    Section,
 )
 from gencodec.errors import WeightsError
-from gencodec.image import (
-    Picture,
-    decode_alpha,
-)
+from gencodec.image import Picture, PictureRows, PixelRows, Pixels, decode_alpha
 from gencodec.model.quality import step_of
 from gencodec.model.registry import WeightsEntry, find_weights, find_weights_by_id
 from gencodec.model.weights import Weights, load_weights
 
 from .device import choose_device, narrow_encoder
+from .encoder import Encoder
 from .latents import Latents, decode_latents, quantise
 from .stream import (
     ImageLike,
     as_array,
+    grey_of,
     inflated,
-    latent_size,
     latents_decoder,
     open_stream,
     pack_stream,
     picture_of,
     rgb,
+    side_sections,
     to_picture,
 )
-from .transform import analyze, synthesize
+from .tiles import LatentReader, choose_grid, latent_size, tile_parts
+from .transform import analyze, gather_strips, synthesize, synthesize_strips
+from .view import Region, View, make_view
 
 DEFAULT_QUALITY = 60.0
-DEFAULT_MAX_PIXELS = 64_000_000
+DEFAULT_MAX_PIXELS = 2**28
 BATCH_PIXELS = 8_000_000
 """Pictures of one size go through the device together up to this many pixels."""
 
@@ -83,30 +85,74 @@ class Codec:
 
     # One picture ------------------------------------------------------------------------
 
-    def compress(self, image: ImageLike, *, quality: float = DEFAULT_QUALITY) -> bytes:
+    def compress(
+        self,
+        image: ImageLike,
+        *,
+        quality: float = DEFAULT_QUALITY,
+        tile: int | str | None = "auto",
+    ) -> bytes:
         """A path, PIL image, Picture or uint8 array (H, W), (H, W, 3) or (H, W, 4) -> stream.
 
-        quality: 0 (smallest) to 100.  ImageError when the input is no picture, ValueError when
-        the quality is out of range.
+        quality: 0 (smallest) to 100. tile: the side of tiles in pixels, a multiple of 64 up to
+        4096, None for one tile, or ``"auto"``: tiles for large pictures. ImageError when the
+        input is no picture, ValueError when the quality or the tile is out of range.
         """
-        return self.compress_picture(to_picture(image), quality=quality)
+        return self.compress_picture(to_picture(image), quality=quality, tile=tile)
 
-    def compress_picture(self, picture: Picture, *, quality: float = DEFAULT_QUALITY) -> bytes:
+    def compress_picture(
+        self,
+        picture: Picture,
+        *,
+        quality: float = DEFAULT_QUALITY,
+        tile: int | str | None = "auto",
+    ) -> bytes:
         """As :meth:`compress`, metadata and alpha included."""
-        step = self._step(step_of(quality), 1)
-        y = analyze(self._weights.vae, rgb(picture)[None], step)
-        (latents,) = quantise(self._weights.vae, y, step)
-        return self._pack(picture, latents, int(step))
+        rest = side_sections(picture)
+        return self.compress_rows(PictureRows(picture), quality=quality, tile=tile, rest=rest)
+
+    def compress_rows(
+        self,
+        source: PixelRows,
+        *,
+        quality: float = DEFAULT_QUALITY,
+        tile: int | str | None = "auto",
+        rest: Sequence[Section] = (),
+    ) -> bytes:
+        """As :meth:`compress`, from rows that are read as they are needed."""
+        return self.encoder(source, tile=tile, rest=rest).stream(step_of(quality))
+
+    def encoder(
+        self,
+        source: PixelRows,
+        *,
+        tile: int | str | None = "auto",
+        rest: Sequence[Section] = (),
+        keep: bool = False,
+    ) -> Encoder:
+        """What makes the streams of one picture at several steps (:mod:`gencodec.codec.rate`)."""
+        grid = choose_grid(source.width, source.height, tile)
+        return Encoder(self._weights, self._device, source, rest, grid, keep=keep)
 
     def decompress(
-        self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+        self,
+        data: bytes,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        region: Region | None = None,
+        scale: int = 1,
     ) -> npt.NDArray[np.uint8]:
         """A stream -> uint8 (H, W, 3), (H, W) if grey, or (H, W, 4) if it has alpha.
 
+        region: (left, top, width, height) in pixels: only that part; of a tiled stream only its
+        tiles are decoded. scale: 1, 2, 4 or 8, by which the picture is reduced.
+
         FormatError (or one of its children) when the stream breaks the format, ChecksumError
-        when it is damaged, WeightsError when its weights are not installed.
+        when it is damaged, WeightsError when its weights are not installed, ValueError when the
+        region does not lie inside the picture.
         """
-        return as_array(self.decompress_picture(data, max_pixels=max_pixels))
+        picture = self.decompress_picture(data, max_pixels=max_pixels, region=region, scale=scale)
+        return as_array(picture)
 
     def decompress_picture(
         self,
@@ -114,27 +160,36 @@ class Codec:
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         allow_truncated: bool = False,
+        salvage: bool = False,
+        region: Region | None = None,
+        scale: int = 1,
     ) -> Picture:
         """As :meth:`decompress`, metadata, alpha and notes included.
 
         allow_truncated: a file whose end is missing gives the whole picture in less detail, and
-        a note says so, instead of TruncatedError.
+        a note says so, instead of TruncatedError. salvage: so does a file that is damaged, as far
+        as its tiles are sound; notes name those that are not.
         """
-        container = open_stream(data, max_pixels, allow_truncated)
-        weights, header = self._weights_of(container.header), container.header
-        decoder = latents_decoder(container, weights)
-        step = self._step(header.step, 1)
-        y_hat = decode_latents(weights, [decoder], step, *latent_size(header))
-        (pixels,) = synthesize(weights.vae, y_hat, step, header.width, header.height)
-        return picture_of(container, pixels, decoder)
+        container = open_stream(data, max_pixels, allow_truncated=allow_truncated, salvage=salvage)
+        return self._show(container, salvage, region, scale)
+
+    def decompress_strips(
+        self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS
+    ) -> Iterator[npt.NDArray[np.uint8]]:
+        """The colours of a stream, strip by strip from the top: uint8 (rows, W, 3) or (rows, W).
+
+        For pictures too large to be held whole; errors as in :meth:`decompress`.
+        """
+        header = (container := open_stream(data, max_pixels)).header
+        view = make_view(header.width, header.height, None, 1)
+        for (strip,) in self._strips(self._reader(container), header, view):
+            yield grey_of(strip) if header.grey else strip
 
     def verify(self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
         """Decode every symbol of a stream and check them all; raises what decompress would."""
-        container = open_stream(data, max_pixels, False)
-        weights, header = self._weights_of(container.header), container.header
-        step = self._step(header.step, 1)
-        size = latent_size(header)
-        decode_latents(weights, [latents_decoder(container, weights)], step, *size)
+        container = open_stream(data, max_pixels)
+        self._reader(container).check()
+        header = container.header
         alpha = container.section(ALPHA)
         if alpha is not None:
             decode_alpha(alpha, header.width, header.height)
@@ -156,6 +211,12 @@ class Codec:
             pictures = [to_picture(image) for image in images]
             for group in _groups([(p.width, p.height) for p in pictures]):
                 part = [pictures[index] for index in group]
+                if choose_grid(part[0].width, part[0].height, "auto") is not None:
+                    for picture in part:
+                        streams.append(
+                            coder.submit(self.compress_picture, picture, quality=quality)
+                        )
+                    continue
                 step = self._step(step_of(quality), len(part))
                 y = analyze(self._weights.vae, np.stack([rgb(p) for p in part]), step)
                 for picture, latents in zip(
@@ -172,9 +233,9 @@ class Codec:
         Two groups are in flight at a time on a GPU, so that one is decoded while the device
         works on the other.
         """
-        containers = [open_stream(data, max_pixels, False) for data in streams]
+        containers = [open_stream(data, max_pixels) for data in streams]
         headers = [container.header for container in containers]
-        keys = [(header.width, header.height, header.weights_id) for header in headers]
+        keys = [(h.width, h.height, h.weights_id, h.tiled) for h in headers]
         for header in headers:
             self._weights_of(header)
         workers = 2 if self._device.type == "cuda" else 1
@@ -186,11 +247,13 @@ class Codec:
     def _decode_group(self, containers: Sequence[Container]) -> list[Picture]:
         first = containers[0].header
         weights = self._weights_of(first)
+        if first.tiled:
+            return [self._show(container, False, None, 1) for container in containers]
         decoders = [latents_decoder(container, weights) for container in containers]
         step = torch.tensor([c.header.step for c in containers], device=self._device)
         y_hat = decode_latents(weights, decoders, step, *latent_size(first))
         pixels = synthesize(weights.vae, y_hat, step, first.width, first.height)
-        return [picture_of(*parts) for parts in zip(containers, pixels, decoders, strict=True)]
+        return [picture_of(*parts) for parts in zip(containers, pixels, strict=True)]
 
     # Parts ------------------------------------------------------------------------------
 
@@ -204,8 +267,29 @@ class Codec:
         return self._loaded[header.weights_id]
 
     def _pack(self, picture: Picture, latents: Latents, step: int) -> bytes:
-        payload = latents.encode(self._weights.tables)
-        return pack_stream(picture, payload, weights_id=self.weights_id, step=step)
+        header = Header(self.weights_id, step, picture.width, picture.height, picture.grey)
+        parts = tile_parts(latents, self._weights)
+        return pack_stream(header, [parts], None, side_sections(picture))
+
+    def _show(
+        self, container: Container, salvage: bool, region: Region | None, scale: int
+    ) -> Picture:
+        header = container.header
+        view = make_view(header.width, header.height, region, scale)
+        reading = self._reader(container, salvage)
+        strips = self._strips(reading, header, view)
+        pixels = gather_strips(strips, 1, view.reduced.width, view.reduced.height)[0]
+        return picture_of(container, pixels, view, reading.notes())
+
+    def _reader(self, container: Container, salvage: bool = False) -> LatentReader:
+        header = container.header
+        step = self._step(header.step, 1)
+        return LatentReader(container, self._weights_of(header), step, salvage=salvage)
+
+    def _strips(self, reading: LatentReader, header: Header, view: View) -> Iterator[Pixels]:
+        vae, step = self._weights_of(header).vae, self._step(header.step, 1)
+        size = latent_size(header)
+        return synthesize_strips(vae, reading, size, step, view.reduced, view.factor)
 
 
 def _load_installed(entry: WeightsEntry, device: torch.device) -> Weights:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -23,25 +24,44 @@ from gencodec.model.partition import coded_slices
 from gencodec.model.vae import Z_MAX, ImageVae, quantise_symbols, table_rows
 from gencodec.model.weights import Weights
 
+CHECK_BYTES = 4
+"""symbols_check, in front of the words."""
+
 
 @dataclass(frozen=True)
 class Latents:
-    """The symbols of one picture, ready to be coded: pass 0 is z, passes 1 to 4 are y."""
+    """The symbols of one picture or tile, ready to be coded: pass 0 is z, passes 1 to 4 are y.
+
+    y_hat16: what a decoder will have, (1, M, h, w) float32 holding sixteenths.
+    """
 
     passes: tuple[Pass, ...]
+    y_hat16: Tensor
 
     def encode(self, tables: ScaleTables) -> bytes:
-        """The payload, read back and compared before it is handed out.
+        """The payload; see :meth:`encode_parts`."""
+        return b"".join(self.encode_parts(tables))
 
-        Raises ChecksumError if the coder did not return what it was given.
+    def encode_parts(self, tables: ScaleTables) -> list[bytes]:
+        """The payload cut where a decoder needs it: its check, then the words of each pass.
+
+        It is read back and compared before it is handed out; raises ChecksumError if the coder
+        did not return what it was given.
         """
         payload = encode_passes(self.passes, tables)
         decoder = PassDecoder(payload, tables)
+        total, bounds = decoder.words_left, [0, CHECK_BYTES]
         for symbols, scale_index in self.passes:
             if not np.array_equal(decoder.decode(scale_index), symbols):
                 raise ChecksumError("the stream did not decode to the symbols that were encoded")
+            bounds.append(CHECK_BYTES + 4 * (2 + total - decoder.words_left))
         decoder.finish()
-        return payload
+        return [payload[start:stop] for start, stop in pairwise(bounds)]
+
+    @property
+    def y_hat(self) -> Tensor:
+        """What a decoder will have: (1, M, h, w) float32."""
+        return self.y_hat16 / MEAN_UNITS
 
     def ideal_bits(self, tables: ScaleTables) -> float:
         """Bits of the symbols under the model: what the payload should cost."""
@@ -73,7 +93,10 @@ def quantise(vae: ImageVae, y: Tensor, step: Tensor) -> list[Latents]:
                 y_hat16[place] = symbols * MEAN_UNITS + gaussians.mean16
                 coded.append((symbols, gaussians))
             passes.append(_to_host(coded))
-    return [Latents(tuple(of_picture)) for of_picture in zip(*passes, strict=True)]
+    return [
+        Latents(tuple(of_picture), y_hat16[index : index + 1])
+        for index, of_picture in enumerate(zip(*passes, strict=True))
+    ]
 
 
 def decode_latents(
@@ -81,7 +104,8 @@ def decode_latents(
 ) -> Tensor:
     """The inverse: y_hat (B, M, height, width) float32; height and width count positions of y.
 
-    Raises ChecksumError when the symbols are not those that were encoded.
+    Raises ChecksumError when the symbols are not those that were encoded, as soon as that is
+    known: words that run out end the work.
     """
     prior = weights.vae.prior
     row = table_rows(step).to(prior.device)

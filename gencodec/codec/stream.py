@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,16 +15,21 @@ from gencodec.bitstream import (
     EXIF,
     ICC,
     LATENTS,
+    SECTION_NAMES,
+    TILES,
     XMP,
     Container,
     Header,
     Limits,
     Section,
+    TileGrid,
     deflate_metadata,
     inflate_metadata,
     order_sections,
     pack,
+    pack_tiles,
     unpack,
+    unpack_damaged,
     unpack_truncated,
 )
 from gencodec.entropy import PassDecoder
@@ -37,28 +42,38 @@ from gencodec.image import (
     picture_from_pil,
     read_picture,
 )
-from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.weights import Weights
+
+from .view import View
 
 ImageLike: TypeAlias = "Picture | Image.Image | npt.NDArray[np.uint8] | str | Path"
 
 
-def pack_stream(picture: Picture, payload: bytes, *, weights_id: bytes, step: int) -> bytes:
-    """The whole stream: header, the picture's alpha and metadata, its coded latents."""
-    header = Header(
-        weights_id=weights_id,
-        step=step,
-        width=picture.width,
-        height=picture.height,
-        grey=picture.grey,
-    )
-    sections = [Section(LATENTS, payload)]
+def side_sections(picture: Picture) -> list[Section]:
+    """The sections for what is no colour: alpha and metadata."""
+    sections = []
     if picture.alpha is not None:
         sections.append(Section(ALPHA, encode_alpha(picture.alpha)))
     for tag, value in ((ICC, picture.icc), (EXIF, picture.exif), (XMP, picture.xmp)):
         if value is not None:
             sections.append(Section(tag, deflate_metadata(value)))
-    return pack(Container(header, order_sections(sections)))
+    return sections
+
+
+def pack_stream(
+    header: Header, tiles: Sequence[Sequence[bytes]], grid: TileGrid | None, rest: Sequence[Section]
+) -> bytes:
+    """The whole stream: header, the coded parts of each tile, and the other sections.
+
+    tiles: for each tile its symbols_check, then the words of each layer.
+    """
+    if grid is None:
+        (parts,) = tiles
+        coded = [Section(LATENTS, b"".join(parts))]
+    else:
+        index, latents = pack_tiles(grid, tiles)
+        coded = [Section(TILES, index), Section(LATENTS, latents)]
+    return pack(Container(header, order_sections([*rest, *coded])))
 
 
 def to_picture(image: ImageLike) -> Picture:
@@ -74,27 +89,24 @@ def to_picture(image: ImageLike) -> Picture:
     raise ImageError(f"cannot make a picture of {type(image).__name__}")
 
 
-def open_stream(data: bytes, max_pixels: int, allow_truncated: bool) -> Container:
-    """The stream taken apart and checked; a cut one only if that is allowed."""
+def open_stream(
+    data: bytes, max_pixels: int, *, allow_truncated: bool = False, salvage: bool = False
+) -> Container:
+    """The stream taken apart and checked; a cut or a damaged one only if that is allowed."""
     limits = Limits(max_pixels=max_pixels)
+    if salvage:
+        return unpack_damaged(data, limits=limits)
     if allow_truncated:
         return unpack_truncated(data, limits=limits)
     return unpack(data, limits=limits)
 
 
 def latents_decoder(container: Container, weights: Weights) -> PassDecoder:
-    """A decoder at the beginning of the stream's latents; what is missing decodes as zeros."""
+    """A decoder at the beginning of the latents of a whole picture without tiles."""
     payload = container.section(LATENTS)
     if payload is None:
-        if container.complete:
-            raise FormatError("the file has no picture in it")
-        payload = b""
+        raise FormatError("the file has no picture in it")
     return PassDecoder(payload, weights.tables, complete=container.complete)
-
-
-def latent_size(header: Header) -> tuple[int, int]:
-    """(rows, columns) of y for the picture of this header."""
-    return -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
 
 
 def inflated(container: Container, tag: int) -> bytes | None:
@@ -104,25 +116,43 @@ def inflated(container: Container, tag: int) -> bytes | None:
 
 
 def picture_of(
-    container: Container, pixels: npt.NDArray[np.uint8], decoder: PassDecoder
+    container: Container,
+    pixels: npt.NDArray[np.uint8],
+    view: View | None = None,
+    notes: Sequence[str] = (),
 ) -> Picture:
     """Decoded pixels (H, W, 3) with all that the container says of them."""
     header = container.header
+    found = list(notes)
     alpha = container.section(ALPHA)
-    picture = Picture(
-        pixels=_grey(pixels) if header.grey else pixels,
-        alpha=None if alpha is None else decode_alpha(alpha, header.width, header.height),
-        icc=inflated(container, ICC),
-        exif=inflated(container, EXIF),
-        xmp=inflated(container, XMP),
+    metadata = {}
+    for name, tag in (("icc", ICC), ("exif", EXIF), ("xmp", XMP)):
+        try:
+            metadata[name] = inflated(container, tag)
+        except FormatError as error:
+            if container.checked:
+                raise
+            found.append(f"{SECTION_NAMES[tag]} is lost: {error}")
+    return Picture(
+        pixels=grey_of(pixels) if header.grey else pixels,
+        alpha=None if alpha is None else _alpha_in_view(container, alpha, view, found),
+        notes=tuple(found),
+        **metadata,
     )
-    if container.complete:
-        return picture
-    share = decoder.decoded / decoder.requested if decoder.requested else 0.0
-    return replace(
-        picture,
-        notes=(f"the file is cut: {share:.0%} of its symbols are there, the rest is guessed",),
-    )
+
+
+def _alpha_in_view(
+    container: Container, payload: bytes, view: View | None, notes: list[str]
+) -> npt.NDArray[np.uint8] | None:
+    header = container.header
+    try:
+        alpha = decode_alpha(payload, header.width, header.height)
+    except FormatError as error:
+        if container.checked:
+            raise
+        notes.append(f"transparency is lost: {error}")
+        return None
+    return alpha if view is None else view.of(alpha)
 
 
 def rgb(picture: Picture) -> npt.NDArray[np.uint8]:
@@ -132,7 +162,7 @@ def rgb(picture: Picture) -> npt.NDArray[np.uint8]:
     return np.repeat(picture.pixels[:, :, None], 3, axis=2)
 
 
-def _grey(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def grey_of(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The mean of the three decoded channels, rounded."""
     return ((pixels.astype(np.uint16).sum(2) * 2 + 3) // 6).astype(np.uint8)
 

@@ -95,6 +95,11 @@ class AnsDecoder:
         return bool(self._coder.pos()[1] < _REFILLED)
 
     @property
+    def words_left(self) -> int:
+        """Words that have not entered the state yet."""
+        return int(self._coder.pos()[0])
+
+    @property
     def at_start(self) -> bool:
         """Whether every word is used and the encoder's start state is back."""
         return bool(self._coder.pos() == (0, START_STATE))

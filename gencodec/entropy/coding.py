@@ -119,6 +119,9 @@ class PassDecoder:
 
         Raises:
             ValueError: when `scale_index` has the wrong shape or dtype or is out of range.
+            ChecksumError: when what is decoded is certainly wrong: the words of a whole payload
+                ran out, or a symbol is larger than any encoder writes. Nothing more is computed
+                for it then.
         """
         _check_scale_index(scale_index)
         grouping = _Grouping(scale_index, self._tables)
@@ -142,7 +145,14 @@ class PassDecoder:
         symbols = np.zeros(scale_index.size, np.int32)
         symbols[grouping.order] = values
         self._check = _update_check(self._check, symbols)
+        if self._oversized or (self.exhausted and self._complete):
+            raise _wrong_symbols()
         return symbols
+
+    @property
+    def words_left(self) -> int:
+        """Words that the coder has not taken in yet."""
+        return self._coder.words_left
 
     def _decode_escape(self, half_width: int) -> int:
         """One symbol outside its table, or 0 when the words run out before its end."""
@@ -176,10 +186,13 @@ class PassDecoder:
             return
         right = self._coder.at_start and self._check == self._expected_check
         if self.exhausted or self._oversized or not right:
-            raise ChecksumError(
-                "decoded symbols fail their check: the file is damaged,"
-                " or was made with other weights"
-            )
+            raise _wrong_symbols()
+
+
+def _wrong_symbols() -> ChecksumError:
+    return ChecksumError(
+        "decoded symbols fail their check: the file is damaged, or was made with other weights"
+    )
 
 
 @dataclass(frozen=True, eq=False, init=False)

@@ -11,20 +11,26 @@ from gencodec.image.files import (
 )
 from gencodec.image.pad import crop, pad
 from gencodec.image.picture import Picture, Pixels, picture_from_array, to_pil
+from gencodec.image.strips import PictureRows, PixelRows, PpmRows, is_plain_ppm, write_ppm_strips
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "Picture",
+    "PictureRows",
+    "PixelRows",
     "Pixels",
+    "PpmRows",
     "SUFFIXES",
     "atomic_write",
     "crop",
     "decode_alpha",
     "encode_alpha",
+    "is_plain_ppm",
     "pad",
     "picture_from_array",
     "picture_from_pil",
     "read_picture",
     "to_pil",
     "write_picture",
+    "write_ppm_strips",
 ]

@@ -18,7 +18,7 @@ from gencodec.image.picture import Picture, is_grey, simplify, to_pil
 from gencodec.image.pillow import bounded_pillow, open_pillow
 
 # The same bound as for decoding: what is compressed by default decompresses by default.
-DEFAULT_MAX_PIXELS = 64_000_000
+DEFAULT_MAX_PIXELS = 2**28
 
 SUFFIXES = {
     ".png": "PNG",

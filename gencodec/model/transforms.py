@@ -38,8 +38,14 @@ class Analysis(nn.Module):
 
     def forward(self, x: Tensor, step: Tensor) -> Tensor:
         """step: (B,) integers 0..255."""
-        u = self.enter(functional.pixel_unshuffle(x, PATCH).sub_(0.5))
-        u = self.blocks8(u)
+        return self.at_step(self.trunk(x), step)
+
+    def trunk(self, x: Tensor) -> Tensor:
+        """The half that knows of no quality: u (B, trunk8, H/8, W/8)."""
+        return self.blocks8(self.enter(functional.pixel_unshuffle(x, PATCH).sub_(0.5)))
+
+    def at_step(self, u: Tensor, step: Tensor) -> Tensor:
+        """The other half: the trunk's u and (B,) integers 0..255 -> y."""
         u = u * self.gain8(step).to(u.dtype)
         u = self.blocks16(self.down(functional.pixel_unshuffle(u, 2)))
         return u.float() * self.gain(step)
@@ -59,15 +65,34 @@ class Synthesis(nn.Module):
 
     def forward(self, y_hat: Tensor, step: Tensor) -> Tensor:
         """step: (B,) integers 0..255."""
+        return self.scaled(y_hat, step, 1)
+
+    def scaled(self, y_hat: Tensor, step: Tensor, factor: int) -> Tensor:
+        """x_hat reduced by a factor of 1, 2, 4 or 8: the mean of each square of pixels.
+
+        The last layer is linear, so its means cost less than its pixels: (B, 3, H/factor, ...).
+        """
         u = (y_hat * self.gain(step)).to(self.up.weight.dtype)
         u = functional.pixel_shuffle(self.up(self.blocks16(u)), 2)
         u = self.blocks8(u * self.gain8(step).to(u.dtype))
-        return functional.pixel_shuffle(self.leave(u), PATCH).float() + 0.5
+        return functional.pixel_shuffle(self._leave(u, factor), PATCH // factor).float() + 0.5
+
+    def _leave(self, u: Tensor, factor: int) -> Tensor:
+        if factor == 1:
+            return self.leave(u)
+        side = PATCH // factor
+        weight, bias = self.leave.weight, self.leave.bias
+        assert bias is not None
+        means = [
+            part.view(3, side, factor, side, factor, -1).float().mean((2, 4)).to(part.dtype)
+            for part in (weight, bias)
+        ]
+        return functional.conv2d(u, means[0].view(3 * side**2, -1, 1, 1), means[1].view(-1))
 
 
 def receptive_margin(config: ModelConfig) -> int:
     """Pixels beyond which neither transform can see: each block reaches one position further."""
-    return PATCH * config.depth8 + 2 * PATCH * (config.depth16 + 1)
+    return PATCH * config.depth8 + 2 * PATCH * config.depth16
 
 
 def channel_order(channels: int, groups: int) -> Tensor:

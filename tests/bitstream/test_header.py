@@ -27,6 +27,7 @@ headers = st.builds(
     width=st.integers(1, MAX_SIDE),
     height=st.integers(1, MAX_SIDE) | st.integers(1, 300),
     grey=st.booleans(),
+    tiled=st.booleans(),
 )
 
 
@@ -47,6 +48,7 @@ def test_known_bytes() -> None:
     fields = bytes.fromhex("97474e43 01 00 01020304 98 8006 8004 08")
     assert pack_header(PHOTO) == seal(fields)
     assert pack_header(replace(PHOTO, grey=True))[5] == 1
+    assert pack_header(replace(PHOTO, tiled=True))[5] == 2
 
 
 def test_sizes() -> None:
@@ -78,7 +80,7 @@ def test_ranges_hold_on_write(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ("97474e43 01 02 01020304 98 8006 8004 08", UnsupportedVersionError),  # tiles
+        ("97474e43 01 04 01020304 98 8006 8004 08", UnsupportedVersionError),
         ("97474e43 01 80 01020304 98 8006 8004 08", UnsupportedVersionError),
         ("97474e43 01 00 01020304 98 8006 8004 0a", UnsupportedVersionError),  # bit depth
         ("97474e43 01 00 01020304 98 00 8004 08", FormatError),  # width 0

@@ -1,4 +1,4 @@
-"""Whole pictures in bands of bounded memory, and pictures in batches."""
+"""Whole pictures in windows of bounded memory, and pictures in batches."""
 
 from __future__ import annotations
 
@@ -11,57 +11,67 @@ import torch
 import gencodec
 from gencodec.codec import Codec, transform
 from gencodec.codec import codec as codec_module
-from gencodec.codec.transform import analyze, synthesize
+from gencodec.codec.transform import Window, analyze, synthesize
 from gencodec.errors import ChecksumError, ImageError, TruncatedError
+from gencodec.model.vae import ImageVae
 
 Photo = Callable[..., np.ndarray]
 Psnr = Callable[[np.ndarray, np.ndarray], float]
 STEP = torch.tensor([200])
 
 
-@pytest.mark.parametrize(("height", "width"), [(400, 33), (261, 17), (700, 1)])
-def test_bands_are_the_whole(
+@pytest.mark.parametrize(("height", "width"), [(400, 33), (261, 400), (33, 700), (700, 1)])
+def test_windows_are_the_whole(
     codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch, height: int, width: int
 ) -> None:
     vae, pixels = codec._weights.vae, photo(height, width)[None]
     y = analyze(vae, pixels, STEP)
     x_hat = synthesize(vae, torch.round(y), STEP, width, height)
-    monkeypatch.setattr(transform, "BAND_PIXELS", 1)
-    assert len(list(transform._bands(vae, y.shape[2], width))) > 1
-    y_banded = analyze(vae, pixels, STEP)
-    assert y_banded.shape == y.shape
-    assert float((y_banded - y).abs().max()) <= 1e-3 * float(y.abs().max())
-    banded = synthesize(vae, torch.round(y), STEP, width, height)
-    assert np.abs(banded.astype(int) - x_hat).max() <= 1
+    monkeypatch.setattr(transform, "WINDOW_PIXELS", 1)
+    assert len(windows(vae, y.shape[2], y.shape[3])) > 1
+    y_again = analyze(vae, pixels, STEP)
+    assert y_again.shape == y.shape
+    assert float((y_again - y).abs().max()) <= 1e-3 * float(y.abs().max())
+    again = synthesize(vae, torch.round(y), STEP, width, height)
+    assert np.abs(again.astype(int) - x_hat).max() <= 1
 
 
-def test_bands_need_their_margin(
+def test_windows_need_their_margin(
     tiny: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test above can fail: with too small a margin the seams show."""
-    vae, pixels = tiny._weights.vae, photo(400, 33)[None]
+    vae, pixels = tiny._weights.vae, photo(300, 300)[None]
     y = analyze(vae, pixels, STEP)
-    monkeypatch.setattr(transform, "BAND_PIXELS", 1)
+    monkeypatch.setattr(transform, "WINDOW_PIXELS", 9 * 256)
     assert torch.allclose(analyze(vae, pixels, STEP), y, atol=1e-3)
-    monkeypatch.setattr(transform, "receptive_margin", lambda _: 1)
-    monkeypatch.setattr(transform, "_bands", without_margin)
-    assert not torch.allclose(analyze(vae, pixels, STEP), y, atol=1e-3)
+    monkeypatch.setattr(transform, "latent_margin", lambda _: 0)
+    assert not torch.allclose(analyze(vae, pixels, STEP), y, atol=1e-2)
 
 
-def without_margin(_: object, rows: int, __: int) -> list[tuple[slice, slice]]:
-    return [(slice(top, min(top + 4, rows)), slice(0, None)) for top in range(0, rows, 4)]
+def windows(vae: ImageVae, rows: int, columns: int) -> list[tuple[Window, Window]]:
+    return list(transform._windows(vae, slice(0, rows), rows, slice(0, columns), columns))
 
 
-@pytest.mark.parametrize("rows", [1, 9, 14, 15, 16, 20, 33, 100])
-def test_bands_keep_every_row_once(codec: Codec, rows: int) -> None:
-    for width in (16, 4000, 500_000):
-        kept = []
-        for band, keep in transform._bands(codec._weights.vae, rows, width):
-            assert 0 <= band.start < band.stop <= rows
-            inner = range(band.start, band.stop)[keep]
-            kept += list(inner)
-            assert (inner.stop - inner.start) * 16 * width <= max(1_500_000, 16 * 16 * width)
-        assert kept == list(range(rows))
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (9, 300), (15, 16), (100, 7), (90, 80)])
+@pytest.mark.parametrize("pixels", [1, 100_000, 1_500_000])
+def test_windows_keep_every_position_once(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, pixels: int
+) -> None:
+    monkeypatch.setattr(transform, "WINDOW_PIXELS", pixels)
+    vae = codec._weights.vae
+    margin = transform.latent_margin(vae)
+    kept = np.zeros((rows, columns), int)
+    for down, across in windows(vae, rows, columns):
+        for window, end in ((down, rows), (across, columns)):
+            assert window.first == max(0, window.start - margin)
+            assert window.last == min(end, window.stop + margin)
+            assert range(window.first, window.last)[window.inner] == range(
+                window.start, window.stop
+            )
+        kept[down.start : down.stop, across.start : across.stop] += 1
+        area = (down.last - down.first) * (across.last - across.first)
+        assert area * 256 <= 2.5 * max(pixels, 256 * (4 * margin) ** 2)
+    assert (kept == 1).all()
 
 
 def test_y_is_bounded_and_finite(tiny: Codec) -> None:

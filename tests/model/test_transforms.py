@@ -62,7 +62,7 @@ def test_nothing_is_seen_beyond_the_margin(tiny_vae: ImageVae) -> None:
         y, y_changed = tiny_vae.g_a(x, step), tiny_vae.g_a(changed, step)
         rows = torch.nonzero((y - y_changed).abs().amax((0, 1, 3)) > 1e-5).flatten()
         assert len(rows) > 1  # the blocks do mix neighbours
-        assert row - margin <= int(rows.min()) * 16 and int(rows.max()) * 16 + 15 <= row + margin
+        assert row - margin <= int(rows.min()) * 16 + 15 and int(rows.max()) * 16 <= row + margin
 
         bumped = y.clone()
         bumped[:, :, row // 16] += 1.0

@@ -7,6 +7,9 @@ stream that no longer decodes to the same symbols is a broken promise (FORMAT.md
     golden/golden.json  what it must decode to
     errors/NAME.gnc     a stream with one thing wrong
     errors/errors.json  the exception it must raise
+
+python tests/vectors/make.py --add makes the golden vectors that are new, and the error files, and
+leaves the golden vectors that are there.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from gencodec.bitstream import LATENTS, MAX_METADATA_BYTES, Header, unpack  # noqa: E402
+from gencodec.bitstream import LATENTS, MAX_METADATA_BYTES, TILES, Container, Header, unpack  # noqa: E402
 from gencodec.codec import Codec  # noqa: E402
 from gencodec.image import Picture, encode_alpha, to_pil  # noqa: E402
 from gencodec.model.registry import find_weights  # noqa: E402
@@ -51,29 +54,45 @@ def photo(height: int, width: int, seed: int) -> np.ndarray:
     return np.clip(total, 0, 255).astype(np.uint8)
 
 
-def golden_pictures() -> dict[str, tuple[Picture, float]]:
-    """Name -> picture and quality: odd sizes, grey, alpha, metadata, the ends of the scale."""
+def golden_pictures() -> dict[str, tuple[Picture, float, int | None]]:
+    """Name -> picture, quality, tile side: odd sizes, grey, alpha, metadata, both ends."""
     rows, columns = np.mgrid[0:47, 0:33]
     alpha = np.clip(300 - 12 * np.hypot(rows - 23, columns - 16), 0, 255).astype(np.uint8)
     return {
-        "photo": (Picture(photo(119, 161, 1)), 60.0),
-        "grey": (Picture(photo(81, 112, 2)[:, :, 1].copy()), 25.0),
-        "alpha": (Picture(photo(47, 33, 3), alpha, xmp=XMP), 90.0),
-        "thin": (Picture(photo(5, 130, 4)), 100.0),
-        "noise": (Picture(np.random.default_rng(5).integers(0, 256, (31, 33, 3), np.uint8)), 100.0),
-        "dot": (Picture(np.array([[[200, 30, 90]]], np.uint8)), 0.0),
+        "photo": (Picture(photo(119, 161, 1)), 60.0, None),
+        "grey": (Picture(photo(81, 112, 2)[:, :, 1].copy()), 25.0, None),
+        "alpha": (Picture(photo(47, 33, 3), alpha, xmp=XMP), 90.0, None),
+        "thin": (Picture(photo(5, 130, 4)), 100.0, None),
+        "noise": (
+            Picture(np.random.default_rng(5).integers(0, 256, (31, 33, 3), np.uint8)),
+            100.0,
+            None,
+        ),
+        "dot": (Picture(np.array([[[200, 30, 90]]], np.uint8)), 0.0, None),
+        "tiles": (Picture(photo(150, 201, 6)), 50.0, 64),
+        "grey-tiles": (Picture(photo(70, 129, 7)[:, :, 1].copy()), 75.0, 128),
     }
 
 
-def make_golden(codec: Codec) -> None:
-    """Compress the pictures and record what their streams decode to."""
-    vectors = []
-    for name, (picture, quality) in golden_pictures().items():
-        stream = codec.compress_picture(picture, quality=quality)
+def symbols_checks(container: Container) -> list[str]:
+    """Of every tile; a picture without tiles is one."""
+    if container.tiles is not None:
+        return [f"{tile.symbols_check:08x}" for tile in container.tiles.tiles]
+    payload = container.section(LATENTS)
+    assert payload is not None
+    return [f"{int.from_bytes(payload[:4], 'little'):08x}"]
+
+
+def make_golden(codec: Codec, vectors: list[dict[str, object]]) -> None:
+    """Compress the pictures that are not in `vectors` yet; record what they decode to."""
+    known = {vector["name"] for vector in vectors}
+    for name, (picture, quality, tile) in golden_pictures().items():
+        if name in known:
+            continue
+        stream = codec.compress_picture(picture, quality=quality, tile=tile)
         decoded = codec.decompress_picture(stream)
         container = unpack(stream)
-        payload = container.section(LATENTS)
-        assert payload is not None
+        checks = symbols_checks(container)
         vectors.append(
             {
                 "name": name,
@@ -81,7 +100,7 @@ def make_golden(codec: Codec) -> None:
                 "width": picture.width,
                 "height": picture.height,
                 "step": container.header.step,
-                "symbols_crc32": f"{int.from_bytes(payload[:4], 'little'):08x}",
+                "symbols_crc32": checks[0] if container.tiles is None else checks,
                 "mean_level": round(float(decoded.pixels.mean()), 2),
             }
         )
@@ -128,12 +147,17 @@ def stream_bytes(header: bytes, *sections: tuple[int, bytes]) -> bytes:
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
+def resealed(index: bytes) -> bytes:
+    """A TILES payload with its check right, whatever it says."""
+    return index[:-4] + zlib.crc32(index[:-4]).to_bytes(4, "little")
+
+
 def flipped(data: bytes, offset: int) -> bytes:
     return data[:offset] + bytes((data[offset] ^ 0x10,)) + data[offset + 1 :]
 
 
-def error_streams(base: bytes) -> dict[str, tuple[str, bytes]]:
-    """Name -> (exception, bytes), each one step away from the sound stream ``base``."""
+def error_streams(base: bytes, tiled: bytes) -> dict[str, tuple[str, bytes]]:
+    """Name -> (exception, bytes), each one step away from a sound stream, with or without tiles."""
     container = unpack(base)
     header, payload = container.header, container.section(LATENTS)
     assert payload is not None
@@ -144,6 +168,13 @@ def error_streams(base: bytes) -> dict[str, tuple[str, bytes]]:
     largest, too_large = varint(2**24), varint(2**24 + 1)
     alpha = b"\x01" + b"no PNG at all"
     other_alpha = encode_alpha(np.eye(header.height, header.width + 1, dtype=np.uint8))
+
+    tiled_container = unpack(tiled)
+    index, parts = (tiled_container.section(tag) for tag in (TILES, LATENTS))
+    assert index is not None and parts is not None
+    tiled_header, tiles = header_bytes(tiled_container.header, flags=0x02), (0x03, index)
+    tiled_start = len(tiled_header)
+    assert stream_bytes(tiled_header, tiles, (0x01, parts)) == tiled
 
     def with_header(**fields: object) -> bytes:
         return stream_bytes(header_bytes(header, **fields), latents)  # type: ignore[arg-type]
@@ -162,10 +193,8 @@ def error_streams(base: bytes) -> dict[str, tuple[str, bytes]]:
         },
         "UnsupportedVersionError": {
             "version-2": with_header(version=2),
-            "flag-tiles": with_header(flags=0x02),
             "flag-reserved": with_header(flags=0x80),
             "bit-depth-10": with_header(bit_depth=10),
-            "section-tiles": stream_bytes(sound, (0x03, b"?"), latents),
             "section-residual": stream_bytes(sound, (0x04, b"?"), latents),
             "section-critical": stream_bytes(sound, (0x7F, b"?"), latents),
         },
@@ -175,6 +204,7 @@ def error_streams(base: bytes) -> dict[str, tuple[str, bytes]]:
             "cut-before-latents": base[:end],
             "cut-in-latents": base[:inside],
             "cut-in-check": base[:-1],
+            "cut-in-tiles": tiled[: tiled_start + len(index) // 2],
         },
         "ChecksumError": {
             "header-damaged": flipped(base, 10),
@@ -186,9 +216,29 @@ def error_streams(base: bytes) -> dict[str, tuple[str, bytes]]:
             "words-missing": with_latents(payload[:-4]),
             "words-too-many": with_latents(payload + bytes(8)),
             "other-width": with_other_header(width=header.width + 16),
+            "tile-damaged": stream_bytes(tiled_header, tiles, (0x01, flipped(parts, 0))),
+            "tile-index-damaged": stream_bytes(
+                tiled_header, (0x03, flipped(index, 9)), (0x01, parts)
+            ),
+            "tile-symbols-check-differs": stream_bytes(
+                tiled_header, (0x03, resealed(flipped(index, 2))), (0x01, parts)
+            ),
             "other-step": with_other_header(step=header.step ^ 0x80),
         },
         "FormatError": {
+            "flag-tiles": with_header(flags=0x02),
+            "section-tiles": stream_bytes(sound, tiles, latents),
+            "tiles-without-flag": stream_bytes(sound, tiles, (0x01, parts)),
+            "tiles-too-few": stream_bytes(
+                tiled_header, (0x03, resealed(index[:-20])), (0x01, parts)
+            ),
+            "tiles-of-no-side": stream_bytes(
+                tiled_header, (0x03, resealed(b"\x00" + index[1:])), (0x01, parts)
+            ),
+            "tiles-without-layers": stream_bytes(
+                tiled_header, (0x03, resealed(index[:1] + b"\x00" + index[2:])), (0x01, parts)
+            ),
+            "tiles-shorter-than-told": stream_bytes(tiled_header, tiles, (0x01, parts[:-4])),
             "trailing-byte": base + b"\x00",
             "two-streams": base + base,
             "width-zero": with_header(width=b"\x00"),
@@ -207,6 +257,11 @@ def error_streams(base: bytes) -> dict[str, tuple[str, bytes]]:
             "alpha-other-size": stream_bytes(sound, (0x02, other_alpha), latents),
         },
         "LimitError": {
+            "tiles-too-many": stream_bytes(
+                header_bytes(tiled_container.header, flags=0x02, width=varint(2**22)),
+                (0x03, resealed(index)),
+                (0x01, parts),
+            ),
             "size-absurd": with_header(width=largest, height=largest),
             "sections-without-end": stream_bytes(sound, *[(0x90, b"")] * 70, latents),
             "metadata-bomb": stream_bytes(
@@ -218,9 +273,9 @@ def error_streams(base: bytes) -> dict[str, tuple[str, bytes]]:
     return {name: (error, data) for error, group in files.items() for name, data in group.items()}
 
 
-def make_errors(base: bytes) -> None:
+def make_errors(base: bytes, tiled: bytes) -> None:
     """Write every error file and the list of what each must raise."""
-    files = error_streams(base)
+    files = error_streams(base, tiled)
     for name, (_, data) in files.items():
         (ERRORS / f"{name}.gnc").write_bytes(data)
     write_json(ERRORS / "errors.json", {name: files[name][0] for name in sorted(files)})
@@ -230,16 +285,19 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
+    add = arguments == ["--add"]
     for folder in (GOLDEN, ERRORS):
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():
-            path.unlink()
-    make_golden(Codec.load(device="cpu"))
+            if folder == ERRORS or not add:
+                path.unlink()
+    kept = json.loads((GOLDEN / "golden.json").read_text("utf-8"))["vectors"] if add else []
+    make_golden(Codec.load(device="cpu"), kept)
     size = sum(path.stat().st_size for path in GOLDEN.glob("*.gnc"))
     assert size <= MAX_GOLDEN_BYTES, f"the golden streams have {size} bytes"
-    make_errors((GOLDEN / "thin.gnc").read_bytes())
+    make_errors((GOLDEN / "thin.gnc").read_bytes(), (GOLDEN / "tiles.gnc").read_bytes())
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

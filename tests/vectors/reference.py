@@ -70,6 +70,7 @@ class Prior:
 
     def __init__(self, file: File) -> None:
         self.depth = file.config["prior_depth"]
+        self.latent, self.hyper = file.config["latent"], file.config["hyper"]
         self.tensors = {
             name.removeprefix("prior."): value.astype(np.int64)
             for name, value in file.tensors.items()
@@ -201,9 +202,12 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def decode(data: bytes, file: File) -> list[Array]:
-    """The symbols of z and of the four passes of y, of a sound stream made with these weights."""
-    assert data[:5] == b"\x97GNC\x01" and data[5] in (0, 1)
+def decode(data: bytes, file: File) -> list[list[Array]]:
+    """Of each tile the symbols of z and of the four passes of y; a picture may be one tile.
+
+    data: a sound stream made with these weights.
+    """
+    assert data[:5] == b"\x97GNC\x01" and data[5] < 4
     assert data[6:10].hex() == file.content_hash[:8]
     step = data[10]
     width, at = varint(data, 11)
@@ -219,10 +223,54 @@ def decode(data: bytes, file: File) -> list[Array]:
         at += size
     assert int.from_bytes(data[at + 1 :], "little") == zlib.crc32(data[: at + 1])
 
-    payload, prior, tables = sections[1], Prior(file), Tables(file)
-    coder, row = Coder(payload), step // 4
+    prior, tables, row = Prior(file), Tables(file), step // 4
+    assert bool(data[5] & 2) == (3 in sections)
+    if 3 not in sections:
+        return [decode_tile(sections[1], prior, tables, row, width, height)]
+    return [
+        decode_tile(payload, prior, tables, row, w, h)
+        for payload, w, h in tile_payloads(sections[3], sections[1], width, height)
+    ]
+
+
+def tile_payloads(
+    index: bytes, latents: bytes, width: int, height: int
+) -> list[tuple[bytes, int, int]]:
+    """Each tile as if it were the LATENTS of a picture of its own, with its width and height."""
+    assert int.from_bytes(index[-4:], "little") == zlib.crc32(index[:-4])
+    side, layers, at = 64 * index[0], index[1], 2
+    assert 64 <= side <= 4096 and 1 <= layers <= 8
+    corners = [(x, y) for y in range(0, height, side) for x in range(0, width, side)]
+    checks, parts = [], []
+    for _ in corners:
+        checks.append(index[at : at + 4])
+        at += 4
+        for _ in range(layers):
+            words, at = varint(index, at)
+            parts.append((words, int.from_bytes(index[at : at + 4], "little")))
+            at += 4
+    assert at == len(index) - 4
+    payloads, at = checks, 0
+    for layer in range(layers):
+        for t in range(len(corners)):
+            words, check = parts[t * layers + layer]
+            part = latents[at : at + 4 * words]
+            at += 4 * words
+            assert len(part) == 4 * words and zlib.crc32(part) == check
+            payloads[t] += part
+    assert at == len(latents)
+    return [
+        (payload, min(side, width - x), min(side, height - y))
+        for payload, (x, y) in zip(payloads, corners, strict=True)
+    ]
+
+
+def decode_tile(
+    payload: bytes, prior: Prior, tables: Tables, row: int, width: int, height: int
+) -> list[Array]:
+    coder = Coder(payload)
     h, w = -(-height // 16), -(-width // 16)
-    latent, hyper = file.config["latent"], file.config["hyper"]
+    latent, hyper = prior.latent, prior.hyper
 
     shape = (hyper, -(-h // 4), -(-w // 4))
     mean = np.clip(prior.table("z_mean", row), -32767, 32767)[:, None, None]

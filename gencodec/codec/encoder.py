@@ -1,0 +1,105 @@
+"""One picture to its stream, at one quality step or at several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from gencodec.bitstream import Header, Section, TileGrid
+from gencodec.image import PixelRows, Pixels
+from gencodec.model.config import LATENT_STRIDE
+from gencodec.model.vae import ImageVae
+from gencodec.model.weights import Weights
+
+from .latents import Latents
+from .stream import grey_of, pack_stream
+from .tiles import quantise_tiles, tile_parts
+from .transform import Trunk, latent_margin, latents_at, synthesize, trunks
+
+KEPT_PIXELS = 64_000_000
+"""Of larger pictures the trunk is computed anew for each step: kept, it has 12 bytes a pixel."""
+
+
+class Encoder:
+    """Streams of one picture; with `keep`, the half of g_a that knows of no step runs once.
+
+    rest: the sections for all that is no colour.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        device: torch.device,
+        source: PixelRows,
+        rest: Sequence[Section],
+        grid: TileGrid | None,
+        *,
+        keep: bool = False,
+    ) -> None:
+        self._weights = weights
+        self._device = device
+        self._source = source
+        self._rest = rest
+        self._grid = grid
+        self._keep = keep and source.width * source.height <= KEPT_PIXELS
+        self._kept: dict[int, list[Trunk]] = {}
+
+    def stream(self, step: int) -> bytes:
+        """The stream at a step 0..255."""
+        return self._pack(step, [tile_parts(t, self._weights) for t in self._latents(step)])
+
+    def stream_and_pixels(self, step: int) -> tuple[bytes, Pixels]:
+        """The same, with the pixels that a decoder will make of it: (H, W, 3), or (H, W) grey."""
+        tiles, decoded = [], []
+        for latents in self._latents(step):
+            tiles.append(tile_parts(latents, self._weights))
+            decoded.append(latents.y_hat)
+        columns = 1 if self._grid is None else self._grid.columns
+        rows = range(0, len(decoded), columns)
+        y_hat = torch.cat([torch.cat(decoded[row : row + columns], 3) for row in rows], 2)
+        (pixels,) = synthesize(
+            self._weights.vae, y_hat, self._tensor(step), self._source.width, self._source.height
+        )
+        return self._pack(step, tiles), grey_of(pixels) if self._source.grey else pixels
+
+    def _latents(self, step: int) -> Iterator[Latents]:
+        at_step = self._tensor(step)
+        return quantise_tiles(self._weights, self._y(at_step), self._grid, at_step)
+
+    def _tensor(self, step: int) -> Tensor:
+        return torch.full((1,), step, device=self._device)
+
+    def _pack(self, step: int, tiles: Sequence[Sequence[bytes]]) -> bytes:
+        header = Header(
+            weights_id=self._weights.weights_id,
+            step=step,
+            width=self._source.width,
+            height=self._source.height,
+            grey=self._source.grey,
+            tiled=self._grid is not None,
+        )
+        return pack_stream(header, tiles, self._grid, self._rest)
+
+    def _y(self, step: Tensor) -> Iterator[Tensor]:
+        """y of each row of tiles, (1, M, h, w) float32."""
+        vae = self._weights.vae
+        height = self._source.height if self._grid is None else self._grid.side
+        for top in range(0, self._source.height, height):
+            bottom = min(top + height, self._source.height)
+            if not self._keep:
+                yield latents_at(vae, row_trunks(vae, self._source, top, bottom), step)
+                continue
+            if top not in self._kept:
+                self._kept[top] = list(row_trunks(vae, self._source, top, bottom))
+            yield latents_at(vae, self._kept[top], step)
+
+
+def row_trunks(vae: ImageVae, source: PixelRows, top: int, bottom: int) -> Iterator[Trunk]:
+    """The trunk of g_a over these rows of pixels; `top` is a multiple of 16."""
+    margin = latent_margin(vae) * LATENT_STRIDE
+    first, last = max(0, top - margin), min(source.height, bottom + margin)
+    start = (top - first) // LATENT_STRIDE
+    stop = -(-(bottom - first) // LATENT_STRIDE)
+    return trunks(vae, source.rows(first, last)[None], slice(start, stop))
