@@ -20,6 +20,10 @@ HYPER_STRIDE = 4
 GROUPS = 4
 """Channel groups of y, and phases of a 2x2 neighbourhood: coded in as many passes."""
 
+MAX_WIDTH = 4096
+MAX_DEPTH = 64
+"""Even the modules of a network that holds no memory take time to make."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -43,8 +47,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "name" and not (isinstance(value, int) and 1 <= value <= 4096):
-                raise ValueError(f"{field.name} must be an integer from 1 to 4096, not {value!r}")
+            most = MAX_DEPTH if "depth" in field.name else MAX_WIDTH
+            if field.name != "name" and not (isinstance(value, int) and 1 <= value <= most):
+                raise ValueError(
+                    f"{field.name} must be an integer from 1 to {most}, not {value!r}"
+                )
         if not isinstance(self.name, str):
             raise ValueError(f"name must be a string, not {self.name!r}")
         if self.prior % 2:

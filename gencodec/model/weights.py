@@ -141,11 +141,13 @@ def prepare(prior: Prior) -> None:
 
 def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
     """A frozen model from the tensors of a file; ValueError unless they fit and are exact."""
-    vae = ImageVae(config)
     network = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
-    wrong = _mismatch(vae.state_dict(), network)
+    # A config of a few bytes may ask for gigabytes: shapes first, memory for what fits them.
+    with torch.device("meta"):
+        wrong = _mismatch(ImageVae(config).state_dict(), network)
     if wrong:
         raise ValueError(wrong)
+    vae = ImageVae(config)
     vae.load_state_dict(network)
     for name, module in vae.prior.named_modules():
         if isinstance(module, ExactConv):

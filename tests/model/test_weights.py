@@ -183,6 +183,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "config that divides by zero": (with_config(knots=1), "knots"),
     "config nested without end": (say("config", "[" * 20_000), "."),
     "absurd config": (with_config(latent=8192), "latent"),
+    "absurd depth": (with_config(depth8=65), "depth8"),
     "tensor missing": (drop("g_a.enter.weight"), "missing"),
     "tensor too many": (lambda t, _: t.update(extra=torch.zeros(1)), "unknown"),
     "wrong shape": (put("g_s.up.bias", lambda t: t[1:]), "g_s.up.bias has shape"),
@@ -223,6 +224,21 @@ def test_a_wrong_file_is_refused(
     path = tmp_path / "wrong.safetensors"
     path.write_bytes(save(tensors, metadata=metadata))
     one_line_error(path, words)
+
+
+def test_a_config_that_asks_for_gigabytes_gets_none(
+    tiny_path: Path, tiny_tensors: Tensors, tmp_path: Path
+) -> None:
+    """The shapes of 60 GB are compared with those of the file before anything is allocated."""
+    resource = pytest.importorskip("resource")
+    metadata = metadata_of(tiny_path)
+    change = with_config(trunk8=4096, latent=4096, prior=4096, hyper=4096, depth8=64, depth16=64)
+    change({}, metadata)
+    path = tmp_path / "huge.safetensors"
+    path.write_bytes(save(tiny_tensors, metadata=metadata))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    one_line_error(path, "tensors missing")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # in kB
 
 
 def test_the_prior_that_another_machine_would_compute(
