@@ -10,14 +10,11 @@ a smaller state means that a refill found no word, and that what is popped next 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias
 
-import constriction
 import numpy as np
 import numpy.typing as npt
-
-_stack = constriction.stream.stack
-_model = constriction.stream.model
 
 # The coder starts from this state, and decoding must end in it: the state after a wrong decode
 # is as good as random, so this one word (with the count of words) finds it. constriction's own
@@ -30,6 +27,14 @@ Symbols: TypeAlias = npt.NDArray[np.int32]
 Model: TypeAlias = Any  # constriction has no type stubs
 
 
+@cache
+def _stream() -> Any:
+    # Loaded by the first symbol: training needs tables but no coder, also where there is none.
+    import constriction
+
+    return constriction.stream
+
+
 def exact_model(weights: npt.NDArray[np.uint32]) -> Model:
     """A model with exactly these integer weights, each >= 1 and summing to 2^24.
 
@@ -37,14 +42,14 @@ def exact_model(weights: npt.NDArray[np.uint32]) -> Model:
     w - 1 in, with nothing left to round, is w inside. `perfect` stays off: it would spend time
     on moving units about to the same end.
     """
-    return _model.Categorical((weights - 1).astype(np.float64), perfect=False, lazy=False)
+    return _stream().model.Categorical((weights - 1).astype(np.float64), perfect=False, lazy=False)
 
 
 class AnsEncoder:
     """Pushes symbols, last to be decoded first."""
 
     def __init__(self) -> None:
-        self._coder = _stack.AnsCoder(np.array(START_WORDS, np.uint32))
+        self._coder = _stream().stack.AnsCoder(np.array(START_WORDS, np.uint32))
 
     def push(self, symbols: Symbols, model: Model) -> None:
         """Push a run of symbols that `AnsDecoder.pop` gives back in the same order.
@@ -57,7 +62,7 @@ class AnsEncoder:
 
     def push_uniform(self, symbols: Symbols, sizes: Symbols) -> None:
         """Push a run of equally probable symbols, symbols[i] in 0..sizes[i]-1, sizes[i] >= 2."""
-        self._coder.encode_reverse(symbols, _model.Uniform(), sizes)
+        self._coder.encode_reverse(symbols, _stream().model.Uniform(), sizes)
 
     def words(self) -> npt.NDArray[np.uint32]:
         """The coded words in decode order, uint32 (n >= 2,)."""
@@ -78,7 +83,7 @@ class AnsDecoder:
     """
 
     def __init__(self, words: npt.NDArray[np.uint32]) -> None:
-        self._coder = _stack.AnsCoder(np.ascontiguousarray(words[::-1], np.uint32))
+        self._coder = _stream().stack.AnsCoder(np.ascontiguousarray(words[::-1], np.uint32))
 
     def pop(self, count: int, model: Model) -> Symbols:
         """The next `count` symbols, int32 (count,). The caller bounds `count`: it is allocated."""
@@ -87,7 +92,7 @@ class AnsDecoder:
 
     def pop_uniform(self, size: int) -> int:
         """The next symbol out of `size` >= 2 equally probable ones."""
-        return int(self._coder.decode(_model.Uniform(size)))
+        return int(self._coder.decode(_stream().model.Uniform(size)))
 
     @property
     def ran_out(self) -> bool:

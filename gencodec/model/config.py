@@ -84,8 +84,3 @@ CONFIGS = {
     "high": ModelConfig("high", 384, 512, 8, 6, 192, 512, 4),
 }
 """The configurations training knows by name; ``tiny`` is for tests of the training itself."""
-
-
-def table_row(step: int) -> int:
-    """The row of the prior's tables for a file's quality step (0..255)."""
-    return step * STEPS // FINE_STEPS

@@ -34,7 +34,10 @@ FEATURE_SCALE = 16.0
 
 
 class _StrictPrecision:
-    """Process-wide settings held strict while any thread computes exactly, then put back."""
+    """Process-wide settings held strict while any thread computes exactly, then put back.
+
+    TensorFloat-32 and bfloat16 substitutes would round the very sums that must not be.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,17 +61,17 @@ class _StrictPrecision:
                     setattr(owner, name, value)
 
 
-_strict_precision = _StrictPrecision()
+strict_precision = _StrictPrecision()
+"""Within: float32 products are float32, whatever reduced precision the caller has allowed."""
 
 
 @contextlib.contextmanager
 def exact_arithmetic(device: torch.device) -> Iterator[None]:
-    """Within: float32 products are float32, whatever reduced precision the caller has allowed.
+    """Within: strict precision, no autocast and no gradients; what coding needs.
 
-    TensorFloat-32 and bfloat16 substitutes would round the very sums that must not be; autocast
-    is off. The caller's settings come back when the last thread leaves.
+    The caller's settings come back when the last thread leaves.
     """
-    with _strict_precision, torch.inference_mode(), torch.autocast(device.type, enabled=False):
+    with strict_precision, torch.inference_mode(), torch.autocast(device.type, enabled=False):
         yield
 
 

@@ -104,7 +104,8 @@ class LearnedStepTable(nn.Module):
 
     @torch.no_grad()
     def frozen(self) -> dict[str, Tensor]:
-        return {"rows": self._curve(torch.arange(STEPS)).to(torch.int32)}
+        rows = self._curve(torch.arange(STEPS, device=self.knots.device))
+        return {"rows": rows.to(torch.int32).cpu()}
 
     @torch.no_grad()
     def thaw(self, frozen: dict[str, Tensor]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .config import GROUPS, ModelConfig, table_row
+from .config import FINE_STEPS, GROUPS, STEPS, ModelConfig
 from .exact import round_through
 from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Prior, learned_prior
 from .partition import coded_slices
@@ -93,8 +94,8 @@ class ImageVae(nn.Module):
 
 
 def table_rows(step: Tensor) -> Tensor:
-    """Rows of the prior's tables for quality steps: (B,) -> (B,) int64."""
-    return torch.tensor([table_row(int(s)) for s in step], device=step.device)
+    """Rows of the prior's tables for a file's quality steps 0..255: (B,) -> (B,) int64."""
+    return step.long() * STEPS // FINE_STEPS
 
 
 def quantise_symbols(values: Tensor, gaussians: Gaussians) -> Tensor:
@@ -103,7 +104,11 @@ def quantise_symbols(values: Tensor, gaussians: Gaussians) -> Tensor:
     return symbols * (gaussians.scale_index >= SKIP_BELOW)
 
 
-def _autocast(x: Tensor, dtype: torch.dtype | None) -> torch.autocast:
+def _autocast(
+    x: Tensor, dtype: torch.dtype | None
+) -> torch.autocast | contextlib.nullcontext[None]:
+    if not torch.amp.is_autocast_available(x.device.type):
+        return contextlib.nullcontext()  # tensors without data, whose arithmetic is only counted
     return torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None)
 
 
