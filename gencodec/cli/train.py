@@ -3,53 +3,129 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
 from gencodec.cli import options
-from gencodec.cli.failures import UsageError
+from gencodec.cli.failures import AbortError, UsageError
 from gencodec.cli.loading import use_threads
 
 
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments."""
     parser.add_argument("sources", nargs="+", metavar="DIR", help="folder or tar file of pictures")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="RUN", help="folder of the run; resumed if begun"
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "-o",
+        "--output",
+        metavar="RUN",
+        help="folder of the run: checkpoint, log, curves and weights; a run that is there goes on "
+        "where it stopped, so the same command again survives any kill",
     )
-    parser.add_argument(
-        "--minutes", type=float, default=30.0, help="computing time to spend (default: 30)"
+    where.add_argument(
+        "--resume", metavar="RUN", help="the same, refused where there is no run to go on with"
     )
-    parser.add_argument("--config", metavar="NAME", help="size of the network: tiny, base or high")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--minutes", type=float, help="computing time to spend, in all (default: 30)"
+    )
+    length.add_argument("--steps", type=int, metavar="N", help="steps to take instead, in all")
+    parser.add_argument(
+        "--config", metavar="NAME", help="size of the network: tiny, base or high (default: base)"
+    )
     parser.add_argument(
         "--init", metavar="WEIGHTS", help="start from these weights (a shipped name or a file)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
+    recipe = parser.add_argument_group("recipe")
+    recipe.add_argument(
+        "--learning-rate", type=float, default=1e-3, metavar="RATE", help="default: 0.001"
+    )
+    recipe.add_argument(
+        "--crops",
+        type=options.positive,
+        metavar="N",
+        help="crops a step (default: 8 of 160 x 160 pixels, on a GPU 64 of 256 x 256)",
+    )
+    recipe.add_argument(
+        "--crop-side", type=options.positive, metavar="PIXELS", help="a multiple of 16"
+    )
+    recipe.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
+    recipe.add_argument(
+        "--checkpoint-minutes", type=float, default=3.0, metavar="M", help="default: 3"
+    )
+    recipe.add_argument(
+        "--compile", action="store_true", help="use torch.compile, if it works here"
+    )
     options.add_machine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, and print where the weights are."""
-    if not 0.0 < args.minutes < 1e6:
-        raise UsageError(f"--minutes must be positive, not {args.minutes}")
-    if args.init is not None and args.config is not None:
-        raise UsageError("--init brings its own configuration; leave --config out")
+    minutes = 30.0 if args.minutes is None and args.steps is None else args.minutes
+    _check(args, minutes)
+    folder = Path(args.output or args.resume)
     use_threads(args.threads)
     from gencodec.codec.device import choose_device
-    from gencodec.train.plan import TrainingPlan
+    from gencodec.train.checkpoint import CHECKPOINT
+    from gencodec.train.plan import TrainingPlan, batch_shape
     from gencodec.train.run import WEIGHTS, run_training
+    from gencodec.train.stop import Stop
 
-    def say(line: str) -> None:
+    if args.resume is not None and not (folder / CHECKPOINT).exists():
+        raise AbortError(f"there is no run to resume in {folder}")
+    device = choose_device(args.device)
+    batch = batch_shape(device.type)
+    plan = TrainingPlan(
+        minutes=minutes,
+        steps=args.steps,
+        learning_rate=args.learning_rate,
+        crops=args.crops or batch.crops,
+        crop_side=args.crop_side or batch.side,
+        final_crop_side=max(batch.final_side, args.crop_side or 0),
+        checkpoint_minutes=args.checkpoint_minutes,
+        seed=args.seed,
+        compiled=args.compile,
+    )
+    stop = Stop(say)
+    try:
+        run_training(
+            [Path(source) for source in args.sources],
+            folder,
+            plan,
+            config=args.config,
+            init=args.init,
+            device=device,
+            say=say,
+            stop=stop,
+        )
+    except ArithmeticError as error:
+        raise AbortError(str(error)) from error
+    if stop.signal is not None:
+        say("stopped; the same command goes on from here")
+        return 128 + stop.signal
+    say(f"weights: {folder / WEIGHTS} (use them with 'gencodec compress --model FILE')")
+    return 0
+
+
+def say(line: str) -> None:
+    """One line of progress, on stderr; a closed pipe ends no run."""
+    with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
-    run_training(
-        [Path(source) for source in args.sources],
-        Path(args.output),
-        TrainingPlan(minutes=args.minutes, seed=args.seed),
-        config=args.config or "base",
-        init=args.init,
-        device=choose_device(args.device),
-        say=say,
-    )
-    say(f"weights: {Path(args.output) / WEIGHTS} (use them with 'gencodec compress --model FILE')")
-    return 0
+
+def _check(args: argparse.Namespace, minutes: float | None) -> None:
+    if minutes is not None and not 0.0 <= minutes < 1e6:
+        raise UsageError(f"--minutes must be from 0 to a million, not {minutes}")
+    if args.steps is not None and not 0 <= args.steps < 10**12:
+        raise UsageError(f"--steps must not be negative, not {args.steps}")
+    if not 0.0 < args.learning_rate < 1.0:
+        raise UsageError(f"--learning-rate must be from 0 to 1, not {args.learning_rate}")
+    if not 0.0 < args.checkpoint_minutes < 1e6:
+        raise UsageError(f"--checkpoint-minutes must be positive, not {args.checkpoint_minutes}")
+    if args.seed < 0:
+        raise UsageError(f"--seed must not be negative, not {args.seed}")
+    if args.crop_side is not None and args.crop_side % 16:
+        raise UsageError(f"--crop-side must be a multiple of 16, not {args.crop_side}")
+    if args.init is not None and args.config is not None:
+        raise UsageError("--init brings its own configuration; leave --config out")

@@ -32,6 +32,7 @@ from gencodec.model.weights import freeze, load_weights, pack_weights
 from .card import TrainingRecord, model_card
 
 TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
+SCRATCH = "candidate.safetensors"
 CURVE_QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
 
 
@@ -54,18 +55,37 @@ def make_candidate(
     samples, held_out: (H, W, 3) uint8 pictures; scratch: a folder for the file while it is
     measured.  ValueError when the prior cannot be proven exact.
     """
-    config = vae.config
-    plain = gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)
-    path = scratch / "candidate.safetensors"
-    path.write_bytes(pack_weights(config, freeze(vae, plain)))
-    frozen = load_weights(path).vae
-    tables = fitted_tables(plain, count_symbols(frozen, samples, plain))
-    data = pack_weights(config, freeze(vae, tables))
-    path.write_bytes(data)
+    return measured(vae, fit_weights(vae, samples, scratch), held_out, scratch)
+
+
+def plain_weights(vae: ImageVae) -> bytes:
+    """The bytes of a weights file with Gaussian coding tables, good for use at once."""
+    return pack_weights(vae.config, freeze(vae, _gaussian()))
+
+
+def fit_weights(vae: ImageVae, samples: Sequence[Pixels], scratch: Path) -> bytes:
+    """The bytes of a weights file whose coding tables are bent to the symbols of ``samples``."""
+    path = scratch / SCRATCH
+    atomic_write(path, plain_weights(vae), overwrite=True)
+    plain = _gaussian()
+    counts = count_symbols(load_weights(path).vae, samples, plain)
+    path.unlink()
+    return pack_weights(vae.config, freeze(vae, fitted_tables(plain, counts)))
+
+
+def measured(vae: ImageVae, data: bytes, held_out: Sequence[Pixels], scratch: Path) -> Candidate:
+    """The bytes of ``vae``'s weights file with their curve, in real bytes."""
+    path = scratch / SCRATCH
+    atomic_write(path, data, overwrite=True)
     weights = load_weights(path)
+    path.unlink()
     parameters = sum(parameter.numel() for parameter in vae.parameters())
     curve = measure_curve(Codec(weights, torch.device("cpu")), held_out)
-    return Candidate(data, weights.digest.hex(), config, parameters, curve)
+    return Candidate(data, weights.digest.hex(), vae.config, parameters, curve)
+
+
+def _gaussian() -> ScaleTables:
+    return gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)
 
 
 def count_symbols(

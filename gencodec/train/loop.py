@@ -1,16 +1,13 @@
-"""The training run: steps until the minutes are spent, checkpoints that survive a kill.
+"""The training run: steps until the plan is done, checkpoints that survive a kill.
 
-crops --g_a,h_a--> y,z --prior (integers simulated)--> bits --+
-  |                 +----g_s----> x_hat --> distortion -------+--> loss, balanced over qualities
+The host never waits for the device but every LOOK_EVERY steps, to see how the loss does.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
+import contextlib
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,142 +15,213 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gencodec.model.config import FINE_STEPS, LATENT_STRIDE, ModelConfig
-from gencodec.model.layers import channels_last
-from gencodec.model.vae import ImageVae, learned_vae
+from gencodec.errors import OutputError
+from gencodec.image import Pixels
+from gencodec.model.config import FINE_STEPS, LATENT_STRIDE
+from gencodec.model.exact import strict_precision
 
-from .photos import PhotoStore
+from .checkpoint import CHECKPOINT, RunState, is_finite, load_checkpoint, save_checkpoint
+from .journal import Journal
 from .plan import EXACT_FROM, TrainingPlan, crop_shape, learning_rate
-from .start import lmbda_of
+from .store import PhotoStore, on_device
+from .update import REPORT, Stepper, average, set_rate
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 LONGEST_STEP = 20.0
 """Seconds; a step that took longer was a paused process and counts as this much."""
 
+LOOK_EVERY = 25
+"""Steps between two looks at the losses."""
+
+ROW_SECONDS = 10.0
+"""The least time between two rows of the log."""
+
+MAX_RETURNS = 3
+"""How often a run goes back to its last checkpoint when its loss stays not finite."""
+
 EVALUATION_STEPS = (0, 40, 85, 128, 170, 213, 255)
 
-
-@dataclass
-class RunState:
-    """All that a checkpoint holds."""
-
-    vae: ImageVae
-    average: ImageVae
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    elapsed: float = 0.0
+Arrivals = Callable[[], Sequence[Pixels]]
+"""Pictures that have come since the last call, ready decoded."""
 
 
-def new_state(vae: ImageVae, plan: TrainingPlan) -> RunState:
-    channels_last(vae)
-    average = learned_vae(vae.config).requires_grad_(False)
-    average.load_state_dict(vae.state_dict())
-    average.to(next(vae.parameters()).device)
-    optimizer = torch.optim.AdamW(
-        vae.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
-    )
-    return RunState(vae, average, optimizer)
-
-
-def save_checkpoint(state: RunState, run: Path) -> None:
-    """Write beside, then rename: the last good checkpoint always loads."""
-    content = {
-        "config": state.vae.config.to_json(),
-        "vae": state.vae.state_dict(),
-        "average": state.average.state_dict(),
-        "optimizer": state.optimizer.state_dict(),
-        "step": state.step,
-        "elapsed": state.elapsed,
-    }
-    partial = run / (CHECKPOINT + ".partial")
-    with open(partial, "wb") as handle:
-        torch.save(content, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(partial, run / CHECKPOINT)
-
-
-def load_checkpoint(run: Path, plan: TrainingPlan, device: torch.device) -> RunState:
-    content = torch.load(run / CHECKPOINT, map_location=device, weights_only=True)
-    vae = learned_vae(ModelConfig.from_json(content["config"])).to(device)
-    vae.load_state_dict(content["vae"])
-    state = new_state(vae, plan)
-    state.average.load_state_dict(content["average"])
-    state.optimizer.load_state_dict(content["optimizer"])
-    state.step, state.elapsed = content["step"], content["elapsed"]
-    return state
-
-
-def train(
-    state: RunState, photos: PhotoStore, held_out: Tensor, plan: TrainingPlan, run: Path
-) -> None:
-    """Run to the end of the plan, from wherever ``state`` stands.
+class Training:
+    """One run from wherever ``state`` stands to the end of its plan.
 
     held_out: (B, 3, H, W) float32 pictures that are never trained on, for the log.
+    flops_share: pixels a second -> the share of the device's peak rate, where it is known.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    device = photos.device
-    amp = torch.bfloat16
-    state.vae.train()
-    total = plan.minutes * 60.0
-    next_save = state.elapsed + plan.checkpoint_minutes * 60.0
-    window: list[dict[str, float]] = []
-    bad = 0
-    while state.elapsed < total:
+
+    def __init__(
+        self,
+        state: RunState,
+        photos: PhotoStore,
+        held_out: Tensor,
+        plan: TrainingPlan,
+        run: Path,
+        *,
+        say: Callable[[str], None] = lambda line: None,
+        arrivals: Arrivals = lambda: (),
+        flops_share: Callable[[float], float] | None = None,
+        snapshot: Callable[[RunState], None] = lambda state: None,
+    ) -> None:
+        self.state = state
+        self._photos = photos
+        self._held_out = held_out
+        self._plan = plan
+        self._run = run
+        self._journal = Journal(run, plan, say)
+        self._arrivals = arrivals
+        self._share = flops_share
+        self._snapshot = snapshot
+        self._reports: list[Tensor] = []
+        self._clear_row()
+        self._stepper = self._fresh_stepper()
+        # Shapes stay the same for thousands of steps; the fastest kernels are worth a search.
+        torch.backends.cudnn.benchmark = photos.device.type == "cuda"
+
+    def to_the_end(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Train; True when the plan is done, False when ``stop`` ended it (a checkpoint is kept).
+
+        ArithmeticError when the loss stays not finite whatever is tried; OutputError when the
+        run's folder cannot be written at the start or at the end.
+        """
+        self._run.mkdir(parents=True, exist_ok=True)
+        plan = self._plan
+        if not (self._run / CHECKPOINT).exists():
+            self._save()  # a folder that cannot be written is found out now
+        self.state.vae.train()
+        next_save = self.state.elapsed + plan.checkpoint_minutes * 60.0
+        while plan.part(self.state.step, self.state.elapsed) < 1.0 and not stop():
+            with self._timed():
+                self._step()
+            if len(self._reports) == LOOK_EVERY:
+                self._look()
+            if self.state.elapsed >= next_save:
+                next_save = self.state.elapsed + plan.checkpoint_minutes * 60.0
+                self._checkpoint()
+        self._look()
+        done = plan.part(self.state.step, self.state.elapsed) >= 1.0
+        self._write_row()
+        self._save()
+        self._evaluate()
+        return done
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
         begun = time.perf_counter()
-        part = state.elapsed / total
-        rng = np.random.default_rng((plan.seed, state.step))
+        yield
+        seconds = min(time.perf_counter() - begun, LONGEST_STEP)
+        self.state.elapsed += seconds
+        self._row_seconds += seconds
+
+    def _step(self) -> None:
+        state, plan = self.state, self._plan
+        part = plan.part(state.step, state.elapsed)
+        seed = (plan.seed, state.step, *([state.returns] if state.returns else []))
+        rng = np.random.default_rng(seed)
         torch.manual_seed(int(rng.integers(2**62)))  # the noise too, so that a resumed run repeats
         count, side = crop_shape(plan, part)
-        side = min(side, photos.largest_side() // LATENT_STRIDE * LATENT_STRIDE)
-        x = photos.crops(count, side, rng).to(memory_format=torch.channels_last)
-        quality = torch.from_numpy(_spread(rng, count)).to(device)
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(plan, part)
-        prior_amp = None if part >= EXACT_FROM or device.type == "cuda" else amp
-        estimate = state.vae(x, quality, amp=amp, prior_amp=prior_amp)
-        bpp = (estimate.y_bits + estimate.z_bits) / side**2
-        mse = (estimate.x_hat - x).square().mean((1, 2, 3))
-        lmbda = lmbda_of(quality)
-        # Both terms grow with lmbda about as its square root; dividing by it lets every quality
-        # speak equally loud, where the plain sum is deafened by the high ones.
-        loss = (0.1 * (bpp + lmbda * 255.0**2 * mse) * lmbda.rsqrt()).mean()
-        state.vae.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(state.vae.parameters(), plan.clip_norm))
-        if math.isfinite(norm):
-            bad = 0
-            state.optimizer.step()
-            _average(state, plan.ema_decay)
-        else:
-            bad += 1
-            if bad >= 50:
-                raise ArithmeticError("the loss was not finite 50 steps in a row")
+        side = min(side, self._photos.largest_side() // LATENT_STRIDE * LATENT_STRIDE)
+        x = self._photos.crops(count, side, rng)
+        quality = on_device(spread(rng, count), self._photos.device)
+        set_rate(state, learning_rate(plan, part) * 0.5**state.returns)
+        self._reports.append(self._stepper.step(x, quality, exact=part >= EXACT_FROM))
+        average(state, plan.ema_decay)
         state.step += 1
-        seconds = min(time.perf_counter() - begun, LONGEST_STEP)
-        state.elapsed += seconds
-        window.append(
-            {
-                "loss": float(loss.detach()),
-                "bpp": float(bpp.detach().mean()),
-                "psnr": float(-10.0 * mse.detach().log10().mean()),
-                "norm": norm,
-                "pixels_per_second": count * side**2 / seconds,
-            }
+        self._row_pixels += count * side**2
+
+    def _look(self) -> None:
+        """Read the reports since the last look, which waits for the device."""
+        if not self._reports:
+            return
+        begun = time.perf_counter()
+        reports = torch.stack(self._reports).double().cpu().numpy()
+        waited = min(time.perf_counter() - begun, LONGEST_STEP)
+        if self._photos.device.type != "cpu":
+            self.state.elapsed += waited
+            self._row_seconds += waited
+        self._reports = []
+        finite = np.isfinite(reports).all(1)
+        if finite.mean() < 0.5:
+            self._go_back()
+            return
+        if not finite.all():
+            self._journal.event(
+                self.state, f"{np.count_nonzero(~finite)} steps without a finite loss passed over"
+            )
+        self._row_reports.append(reports[finite])
+        if self._row_seconds >= ROW_SECONDS:
+            self._write_row()
+
+    def _write_row(self) -> None:
+        if self._row_reports:
+            means = np.concatenate(self._row_reports).mean(0)
+            rate = self._row_pixels / max(self._row_seconds, 1e-9)
+            self._journal.progress(
+                self.state,
+                dict(zip(REPORT, means.tolist(), strict=True)),
+                pixels_per_second=rate,
+                share_of_peak=None if self._share is None else self._share(rate),
+            )
+        self._clear_row()
+
+    def _clear_row(self) -> None:
+        self._row_reports: list[npt.NDArray[np.float64]] = []
+        self._row_seconds, self._row_pixels = 0.0, 0
+
+    def _go_back(self) -> None:
+        """To the last checkpoint, with other crops and half the learning rate."""
+        state = self.state
+        if state.returns == MAX_RETURNS:
+            raise ArithmeticError(
+                f"the loss is not finite at step {state.step}, after going back to a checkpoint "
+                f"{MAX_RETURNS} times; try a lower learning rate"
+            )
+        elapsed, returns, failed = state.elapsed, state.returns + 1, state.step
+        self.state = load_checkpoint(self._run, self._plan, self._photos.device)
+        # The time is spent all the same; otherwise a run by minutes might never end.
+        self.state.elapsed, self.state.returns = elapsed, returns
+        self.state.vae.train()
+        self._stepper = self._fresh_stepper()
+        self._clear_row()
+        what = f"loss not finite at step {failed}: back to step {self.state.step}, half the rate"
+        self._journal.event(self.state, what)
+
+    def _fresh_stepper(self) -> Stepper:
+        return Stepper(
+            self.state,
+            self._plan.clip_norm,
+            compiled=self._plan.compiled,
+            recorded=self._photos.device.type == "cuda",
+            say=self._journal.say,
         )
-        if len(window) == 50:
-            _log(run, state, window)
-            window = []
-        if state.elapsed >= next_save:
-            next_save = state.elapsed + plan.checkpoint_minutes * 60.0
-            save_checkpoint(state, run)
-            _log_evaluation(run, state, held_out)
-    save_checkpoint(state, run)
-    _log_evaluation(run, state, held_out)
+
+    def _checkpoint(self) -> None:
+        self._look()
+        try:
+            self._save()
+            self._snapshot(self.state)
+        except OutputError as error:
+            self._journal.say(f"{error}; the checkpoint before it stands, training goes on")
+        self._evaluate()
+        arrived = self._arrivals()
+        if arrived:
+            self._photos.extend(arrived)
+            self._journal.event(
+                self.state, f"{len(arrived)} pictures arrived, {len(self._photos)} in all"
+            )
+
+    def _save(self) -> None:
+        if not is_finite(self.state.vae):
+            raise ArithmeticError("the weights are not finite; nothing was saved")
+        save_checkpoint(self.state, self._run)
+
+    def _evaluate(self) -> None:
+        self._journal.held_out(self.state, held_out_curve(self.state, self._held_out))
+        self._journal.draw()
 
 
-def _spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+def spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
     """One quality step from each of ``count`` equal parts of 0..255, in random order."""
     return rng.permutation((np.arange(count) + rng.random(count)) * FINE_STEPS / count).astype(
         np.int64
@@ -161,37 +229,21 @@ def _spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
 
 
 @torch.no_grad()
-def _average(state: RunState, longest: float) -> None:
-    # A short memory at first, so that the average does not drag the random start along.
-    decay = min(longest, (1.0 + state.step) / (20.0 + state.step))
-    for averaged, current in zip(state.average.parameters(), state.vae.parameters(), strict=True):
-        averaged.lerp_(current, 1.0 - decay)
+def held_out_curve(state: RunState, held_out: Tensor) -> list[tuple[float, float]]:
+    """(bpp, PSNR in dB) of the averaged weights at EVALUATION_STEPS, by rounded symbols.
 
-
-def _log(run: Path, state: RunState, window: list[dict[str, float]]) -> None:
-    row: dict[str, object] = {"step": state.step, "minutes": round(state.elapsed / 60.0, 3)}
-    for name in window[0]:
-        row[name] = float(f"{np.mean([entry[name] for entry in window]):.5g}")
-    _append(run, row)
-
-
-def _log_evaluation(run: Path, state: RunState, held_out: Tensor) -> None:
-    """Rate and distortion of the averaged weights at seven quality steps, by rounded symbols."""
+    held_out: (B, 3, H, W) float32 in 0..1.
+    """
     curve = []
-    for step in EVALUATION_STEPS:
-        bits, psnr = 0.0, 0.0
-        for x in held_out.split(4):
-            estimate = state.average.rounded(x, torch.full((len(x),), step, device=x.device))
-            bits += float((estimate.y_bits + estimate.z_bits).sum())
-            mse = (estimate.x_hat.clamp(0, 1) - x).square().mean((1, 2, 3))
-            psnr += float(-10.0 * mse.log10().sum())
-        pixels = held_out.shape[0] * held_out.shape[2] * held_out.shape[3]
-        curve.append([round(bits / pixels, 4), round(psnr / len(held_out), 3)])
-    _append(run, {"step": state.step, "minutes": round(state.elapsed / 60.0, 2), "held_out": curve})
-
-
-def _append(run: Path, row: dict[str, object]) -> None:
-    line = json.dumps(row)
-    print(line, flush=True)
-    with open(run / LOG, "a", encoding="utf-8") as handle:
-        handle.write(line + "\n")
+    with strict_precision:
+        for step in EVALUATION_STEPS:
+            bits, psnr = 0.0, 0.0
+            for x in held_out.split(4):
+                quality = torch.full((len(x),), step, device=x.device)
+                estimate = state.average.rounded(x, quality)
+                bits += float((estimate.y_bits + estimate.z_bits).sum())
+                mse = (estimate.x_hat.clamp(0, 1) - x).square().mean((1, 2, 3))
+                psnr += float(-10.0 * mse.log10().sum())
+            pixels = held_out.shape[0] * held_out.shape[2] * held_out.shape[3]
+            curve.append((bits / pixels, psnr / len(held_out)))
+    return curve

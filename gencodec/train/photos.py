@@ -1,54 +1,116 @@
-"""Photographs in memory: decoded once to uint8, cropped and resized on the training device."""
+"""Reading photographs: folders and tar archives of pictures, decoded once to uint8.
+
+Archives may arrive while a run is under way: :class:`PhotoFolder` is asked again and again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional
 
 from gencodec.image import Pixels
 
 SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 HELD_OUT_ONE_IN = 80
-SHRINK_SHARE = 0.5
-SHRINK_MOST = 2.0
-
-Photos = dict[str, Pixels]
-"""Pictures by name, (H, W, 3) uint8."""
 
 
-def read_photos(folders: Iterable[Path]) -> Iterator[tuple[str, Pixels | str]]:
-    """Every picture below the folders, tar archives included: (name, (H, W, 3) uint8).
+@dataclass(frozen=True)
+class Photo:
+    """One picture as found: its name below the folder or in the archive, and its file's hash."""
 
-    In place of the pixels of a file that cannot be read comes one line that says why.
-    """
-    for folder in folders:
-        paths = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
-        for path in paths:
-            if path.suffix == ".tar":
-                with tarfile.open(path) as archive:
-                    for member in archive:
-                        handle = archive.extractfile(member) if member.isfile() else None
-                        if handle is not None:
-                            yield member.name, _decode(handle.read())
-            elif path.suffix.lower() in SUFFIXES:
-                yield path.name, _decode(path.read_bytes())
+    name: str
+    sha256: str
+    pixels: Pixels  # (H, W, 3) uint8
 
 
-def _decode(data: bytes) -> Pixels | str:
+@dataclass(frozen=True)
+class Unreadable:
+    """What stands where a picture should be, and why it is none, in one line."""
+
+    name: str
+    reason: str
+
+
+class PhotoFolder:
+    """Folders, archives and single files of pictures; remembers what it has given out."""
+
+    def __init__(self, sources: Sequence[Path]) -> None:
+        self._sources = tuple(sources)
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._given: set[tuple[Path, str]] = set()
+
+    def new(self) -> Iterator[Photo | Unreadable]:
+        """Every picture not given out yet, in the order of names; several are decoded at once.
+
+        A file that has changed since the last time is read again, so an archive that is still
+        being copied loses nothing: what it holds by now comes now, the rest later.
+        """
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            waiting = []
+            for path, name, data in self._files():
+                waiting.append((path, pool.submit(_decode, name, data)))
+                if len(waiting) > 64:  # what waits is held in memory
+                    yield self._settle(*waiting.pop(0))
+            for path, job in waiting:
+                yield self._settle(path, job)
+
+    def _settle(self, path: Path, job: Future[Photo | Unreadable]) -> Photo | Unreadable:
+        found = job.result()
+        if isinstance(found, Photo):
+            self._given.add((path, found.name))
+        return found
+
+    def _files(self) -> Iterator[tuple[Path, str, bytes | str]]:
+        """(file or archive, name, content or why there is none) of what is new or has changed."""
+        for source in self._sources:
+            folder = source if source.is_dir() else source.parent
+            for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+                if path.suffix.lower() not in SUFFIXES | {".tar"} or path.is_dir():
+                    continue
+                try:
+                    status = path.stat()
+                    stamp = (status.st_size, status.st_mtime_ns)
+                    if self._seen.get(path) == stamp:
+                        continue
+                    self._seen[path] = stamp
+                    name = path.relative_to(folder).as_posix()
+                    if path.suffix.lower() == ".tar":
+                        yield from self._members(path)
+                    elif (path, name) not in self._given:
+                        yield path, name, path.read_bytes()
+                except OSError as error:
+                    yield path, path.name, error.strerror or str(error)
+
+    def _members(self, path: Path) -> Iterator[tuple[Path, str, bytes | str]]:
+        try:
+            with tarfile.open(path, "r:") as archive:
+                for member in archive:
+                    wanted = Path(member.name).suffix.lower() in SUFFIXES
+                    if member.isfile() and wanted and (path, member.name) not in self._given:
+                        handle = archive.extractfile(member)
+                        yield path, member.name, handle.read() if handle else "no content"
+        except tarfile.TarError as error:
+            yield path, path.name, f"{error} (an archive cut short?)"
+
+
+def _decode(name: str, data: bytes | str) -> Photo | Unreadable:
+    if isinstance(data, str):
+        return Unreadable(name, data)
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))
+            pixels = np.asarray(image.convert("RGB"))
     except Exception as error:  # Pillow answers damage with almost any exception
-        return f"{type(error).__name__}: {error}".splitlines()[0]
+        return Unreadable(name, f"{type(error).__name__}: {error}".splitlines()[0])
+    return Photo(name, hashlib.sha256(data).hexdigest(), pixels)
 
 
 def held_out(name: str) -> bool:
@@ -63,19 +125,18 @@ def _lot(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.replace("__crop", "").encode()).digest()[:4], "big")
 
 
-def split(photos: Photos) -> tuple[list[Pixels], list[Pixels]]:
+def split(photos: Sequence[Photo]) -> tuple[list[Photo], list[Photo]]:
     """(to train on, held out); a collection too small for the lot gives its lowest name-hash."""
-    kept = [name for name in photos if held_out(name)]
+    kept = {photo.name for photo in photos if held_out(photo.name)}
     if not kept and len(photos) > 1:
-        kept = [min(photos, key=_lot)]
-    chosen = set(kept)
+        kept = {min((photo.name for photo in photos), key=_lot)}
     return (
-        [pixels for name, pixels in photos.items() if name not in chosen],
-        [pixels for name, pixels in photos.items() if name in chosen],
+        [photo for photo in photos if photo.name not in kept],
+        [photo for photo in photos if photo.name in kept],
     )
 
 
-def centre_crops(photos: Iterable[Pixels], side: int) -> list[Pixels]:
+def centre_crops(photos: Sequence[Pixels], side: int) -> list[Pixels]:
     """The middle (side, side, 3) of every picture that is large enough."""
     crops = []
     for pixels in photos:
@@ -83,60 +144,3 @@ def centre_crops(photos: Iterable[Pixels], side: int) -> list[Pixels]:
         if top >= 0 and left >= 0:
             crops.append(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
     return crops
-
-
-class PhotoStore:
-    """All pictures back to back in one uint8 tensor on ``device``."""
-
-    def __init__(self, photos: list[Pixels], device: torch.device) -> None:
-        if not photos:
-            raise ValueError("no pictures to train on")
-        sizes = [photo.shape[:2] for photo in photos]
-        starts = np.cumsum([0] + [photo.size for photo in photos[:-1]])
-        flat = np.concatenate([photo.reshape(-1) for photo in photos])
-        self.device = device
-        self.pixels = torch.from_numpy(flat).to(device)
-        self.heights, self.widths = (
-            torch.tensor([size[axis] for size in sizes], device=device) for axis in (0, 1)
-        )
-        self.starts = torch.from_numpy(starts).to(device)
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def largest_side(self) -> int:
-        """The largest square, in pixels a side, that some picture holds."""
-        return int(torch.minimum(self.heights, self.widths).max())
-
-    def smallest_side(self) -> int:
-        """Pixels of the shortest side of any picture."""
-        return int(torch.minimum(self.heights, self.widths).min())
-
-    def crops(self, count: int, side: int, rng: np.random.Generator) -> Tensor:
-        """Random crops: (count, 3, side, side) float32 in 0..1, flipped and shrunk at random."""
-        shrink = rng.uniform(1.0, SHRINK_MOST) if rng.random() < SHRINK_SHARE else 1.0
-        source = min(max(side, round(side * shrink)), self.largest_side())
-        largest = np.flatnonzero((torch.minimum(self.heights, self.widths) >= source).cpu().numpy())
-        if not len(largest):
-            raise ValueError(f"no picture is {source} pixels wide and high")
-        chosen = torch.from_numpy(rng.choice(largest, count)).to(self.device)
-        place = torch.from_numpy(rng.random((2, count))).to(self.device)
-        top = (place[0] * (self.heights[chosen] - source + 1)).long()
-        left = (place[1] * (self.widths[chosen] - source + 1)).long()
-        along = torch.arange(source, device=self.device)
-        rows = (top[:, None] + along)[:, :, None]
-        columns = (left[:, None] + along)[:, None, :]
-        index = (
-            self.starts[chosen, None, None] + (rows * self.widths[chosen, None, None] + columns) * 3
-        )
-        channels = torch.arange(3, device=self.device)
-        x = self.pixels[index[:, None] + channels[:, None, None]].float() / 255.0
-        if source != side:
-            x = functional.interpolate(
-                x, (side, side), mode="bicubic", antialias=True, align_corners=False
-            ).clamp(0.0, 1.0)
-        if rng.random() < 0.5:
-            x = x.flip(3)
-        if rng.random() < 0.25:
-            x = x.transpose(2, 3)
-        return x.contiguous()

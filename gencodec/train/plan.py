@@ -1,4 +1,4 @@
-"""What a training run is asked to do, and how its settings follow the elapsed minutes."""
+"""What a training run is asked to do, and how its settings follow the share that is done."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ EXACT_FROM = 0.7
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Settings of one run; ``minutes`` is compute time, so a paused process loses nothing."""
+    """Settings of one run, which ends after ``minutes`` or ``steps``, one of them given.
 
-    minutes: float
+    ``minutes`` is compute time, so a paused process loses nothing.  ``compiled`` asks for
+    torch.compile.
+    """
+
+    minutes: float | None = None
+    steps: int | None = None
     learning_rate: float = 1e-3
     crops: int = 8
     crop_side: int = 160
@@ -23,10 +28,46 @@ class TrainingPlan:
     clip_norm: float = 3.0
     checkpoint_minutes: float = 3.0
     seed: int = 0
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise ValueError("a plan has either minutes or steps")
+
+    def part(self, step: int, seconds: float) -> float:
+        """The share of the run that is done, 1 or more at its end."""
+        if self.minutes is not None:
+            done, wanted = seconds, self.minutes * 60.0
+        else:
+            done, wanted = step, self.steps or 0
+        return done / wanted if wanted > 0 else 1.0
+
+    def seconds_left(self, step: int, seconds: float) -> float:
+        """How much longer it will take, by the pace so far."""
+        if self.minutes is not None:
+            return max(0.0, self.minutes * 60.0 - seconds)
+        return max(0, (self.steps or 0) - step) * seconds / max(step, 1)
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """Crops of a step: how many, and their side in pixels."""
+
+    crops: int
+    side: int
+    final_side: int
+
+
+def batch_shape(device: str) -> BatchShape:
+    """What a step takes where nothing else is asked for; device: a type such as ``cuda``.
+
+    A GPU needs some million pixels at once before its launches stop to matter.
+    """
+    return BatchShape(64, 256, 512) if device == "cuda" else BatchShape(8, 160, 256)
 
 
 def learning_rate(plan: TrainingPlan, part: float) -> float:
-    """part: elapsed share of the run, 0..1. Warm-up, flat, cosine to 1 % at the end."""
+    """part: share of the run that is done, 0..1. Warm-up, flat, cosine to 1 % at the end."""
     if part < WARM_UP:
         return plan.learning_rate * max(part / WARM_UP, 0.02)
     if part < ANNEAL_FROM:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,17 +19,24 @@ from gencodec.model.registry import find_weights
 from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import load_weights, thaw
 
-from .export import Candidate, make_candidate
-from .loop import CHECKPOINT, RunState, load_checkpoint, new_state, train
-from .photos import PhotoStore, centre_crops, read_photos, split
+from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
+from .export import Candidate, fit_weights, measured, plain_weights
+from .gallery import Gallery
+from .loop import Training
+from .meter import peak_flops, training_flops_per_pixel
+from .photos import centre_crops, split
 from .plan import TrainingPlan
 from .start import start_from_block_transform
+from .stop import Stop
+from .store import PhotoStore
 
 EVALUATION_SIDES = (512, 384, 256, 128, 64)
 START_CROPS, START_SIDE = 320, 256
 TABLE_SAMPLES = 96
 WEIGHTS = "weights.safetensors"
 CURVE = "curve.json"
+PARTS = ".gencodec-*.part"
+"""What a kill in the middle of a write leaves behind."""
 
 Say = Callable[[str], None]
 
@@ -39,70 +46,113 @@ def run_training(
     run: Path,
     plan: TrainingPlan,
     *,
-    config: str = "base",
+    config: str | None = None,
     init: str | None = None,
     device: torch.device,
     say: Say,
-) -> Candidate:
+    stop: Stop | None = None,
+) -> Candidate | None:
     """Train in the folder ``run`` (resuming what is there) and export to ``run/weights...``.
 
-    sources: folders and tar files of pictures.  init: a shipped name or weights file to start
-    from instead of the block transform.  say: where progress lines go.
+    sources: folders and tar files of pictures; what is added to them later is taken in at a
+    checkpoint.  init: a shipped name or weights file to start from instead of the block
+    transform.  say: where progress lines go.  stop: takes SIGINT and SIGTERM while training, and
+    ends it between two steps.
+
+    Returns the measured weights, or None when ``stop`` ended the run or real bytes could not be
+    measured for want of an entropy coder.
     Raises ImageError (no usable pictures), WeightsError, OutputError (the run's folder cannot be
     written), ArithmeticError (the loss stays not finite).
     """
+    start = _start(run, config, init)
+    _make_folder(run)
     torch.manual_seed(plan.seed)
-    photos = {}
-    for name, pixels in read_photos(sources):
-        if isinstance(pixels, str):
-            say(f"skipped {name}: {pixels}")
-        else:
-            photos[name] = pixels
-    training, held_out = split(photos)
+    gallery = Gallery(sources, run, say)
+    training, kept = split(list(gallery.read()))
     if not training:
         raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")
-    evaluation = _evaluation(held_out or training)
-    say(f"{len(training)} pictures to train on, {len(evaluation)} held out")
-    store = PhotoStore(training, device)
+    evaluation = _evaluation([photo.pixels for photo in kept or training])
+    gallery.settle(training, kept)
+    store = PhotoStore([photo.pixels for photo in training], device)
+    say(
+        f"{len(training)} pictures ({store.megapixels():.0f} megapixels) to train on, "
+        f"{len(kept)} held out"
+    )
+    del training, kept
+    if (run / CHECKPOINT).exists():
+        state = load_checkpoint(run, plan, device)
+        say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
+    else:
+        state = new_state(start(store, plan).to(device), plan)
+    training_run = Training(
+        state,
+        store,
+        _batch(evaluation, device),
+        plan,
+        run,
+        say=say,
+        arrivals=gallery.arrivals,
+        flops_share=_flops_share(state, say),
+        snapshot=lambda state: atomic_write(
+            run / WEIGHTS, plain_weights(state.average), overwrite=True
+        ),
+    )
+    with gallery.watching(), contextlib.nullcontext() if stop is None else stop.on_signals():
+        done = training_run.to_the_end((lambda: False) if stop is None else stop)
+    if not done:
+        return None
+    return _export(training_run.state.average.cpu().eval(), store, evaluation, run, say)
+
+
+def _export(
+    vae: ImageVae, store: PhotoStore, evaluation: Sequence[Pixels], run: Path, say: Say
+) -> Candidate | None:
+    data = fit_weights(vae, store.spread(TABLE_SAMPLES), run)
+    atomic_write(run / WEIGHTS, data, overwrite=True)
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        state = _state(run, plan, config, init, store, say)
-        train(state, store, _batch(evaluation, device), plan, run)
-        candidate = make_candidate(
-            state.average.cpu().eval(), _spread(training, TABLE_SAMPLES), evaluation, run
+        candidate = measured(vae, data, evaluation, run)
+    except ModuleNotFoundError as error:
+        say(
+            f"the weights are exported but not measured: the Python package '{error.name}' is not "
+            "installed; the same command measures them where it is"
         )
-        atomic_write(run / WEIGHTS, candidate.data, overwrite=True)
-        curve = {"content_sha256": candidate.content_sha256, **asdict(candidate.curve)}
-        atomic_write(run / CURVE, (json.dumps(curve) + "\n").encode(), overwrite=True)
-    except OSError as error:
-        raise OutputError(f"{run}: {os.strerror(error.errno or 0)}") from error
+        return None
+    curve = {"content_sha256": candidate.content_sha256, **asdict(candidate.curve)}
+    atomic_write(run / CURVE, (json.dumps(curve) + "\n").encode(), overwrite=True)
     return candidate
 
 
-def _state(
-    run: Path, plan: TrainingPlan, config: str, init: str | None, store: PhotoStore, say: Say
-) -> RunState:
-    if (run / CHECKPOINT).exists():
-        state = load_checkpoint(run, plan, store.device)
-        say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
-        return state
-    return new_state(_fresh(config, init, store, plan).to(store.device), plan)
-
-
-def _fresh(config: str, init: str | None, store: PhotoStore, plan: TrainingPlan) -> ImageVae:
-    if init is not None:
-        path = Path(init)
-        return thaw(load_weights(path if path.suffix else find_weights(init).path))
-    if config not in CONFIGS:
+def _start(
+    run: Path, config: str | None, init: str | None
+) -> Callable[[PhotoStore, TrainingPlan], ImageVae]:
+    """How a new run gets its first weights; WeightsError before any picture is read."""
+    if config is not None and config not in CONFIGS:
         raise WeightsError(
             f"no configuration is called {config!r} (there are: {', '.join(CONFIGS)})"
         )
+    if init is not None and not (run / CHECKPOINT).exists():
+        path = Path(init)
+        vae = thaw(load_weights(path if path.suffix else find_weights(init).path))
+        return lambda store, plan: vae
+    return lambda store, plan: _block_transform(config or "base", store, plan)
+
+
+def _block_transform(config: str, store: PhotoStore, plan: TrainingPlan) -> ImageVae:
     vae = learned_vae(CONFIGS[config])
     rng = np.random.default_rng((plan.seed, 2**32))
     side = min(START_SIDE, store.smallest_side() // 16 * 16)
     batches = [store.crops(8, side, rng).cpu() for _ in range(START_CROPS // 8)]
     start_from_block_transform(vae, torch.cat(batches))
     return vae
+
+
+def _make_folder(run: Path) -> None:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        for leftover in run.glob(PARTS):
+            leftover.unlink()
+    except OSError as error:
+        raise OutputError(f"{run}: {error.strerror or error}") from error
 
 
 def _evaluation(photos: Sequence[Pixels]) -> list[Pixels]:
@@ -118,5 +168,12 @@ def _batch(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
     return x.to(device).float() / 255.0
 
 
-def _spread(photos: Sequence[Pixels], count: int) -> list[Pixels]:
-    return list(photos[:: max(1, len(photos) // count)][:count])
+def _flops_share(state: RunState, say: Say) -> Callable[[float], float] | None:
+    """Pixels a second -> share of the rate of a large matrix product, where there is a GPU."""
+    flops = training_flops_per_pixel(state.vae.config)
+    if state.device.type != "cuda":
+        say(f"{flops / 1e3:.0f} kFLOP a pixel")
+        return None
+    peak = peak_flops(state.device)
+    say(f"{flops / 1e3:.0f} kFLOP a pixel; an 8192 x 8192 bf16 product: {peak / 1e12:.0f} TFLOP/s")
+    return lambda pixels_per_second: pixels_per_second * flops / peak

@@ -12,9 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
-from gencodec.train.photos import PhotoStore, centre_crops, held_out, read_photos, split
+from gencodec.train.photos import (
+    Photo,
+    PhotoFolder,
+    Unreadable,
+    centre_crops,
+    held_out,
+    split,
+)
+from gencodec.train.store import PhotoStore
 
-Photo = Callable[..., np.ndarray]
+Make = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
 
 
@@ -24,7 +32,15 @@ def save(path: Path, pixels: np.ndarray) -> bytes:
     return path.read_bytes()
 
 
-def test_folders_and_archives(photo: Photo, tmp_path: Path) -> None:
+def read(*sources: Path) -> dict[str, np.ndarray | str]:
+    """Pixels, or the reason why there are none, by name."""
+    return {
+        found.name: found.reason if isinstance(found, Unreadable) else found.pixels
+        for found in PhotoFolder(sources).new()
+    }
+
+
+def test_folders_and_archives(photo: Make, tmp_path: Path) -> None:
     pixels = photo(20, 30)
     png = save(tmp_path / "a" / "deep" / "one.png", pixels)
     save(tmp_path / "a" / "two.JPG", pixels)
@@ -37,16 +53,16 @@ def test_folders_and_archives(photo: Photo, tmp_path: Path) -> None:
         member = tarfile.TarInfo("inside/three.png")
         member.size = len(png)
         archive.addfile(member, io.BytesIO(png))
-    found = dict(read_photos([tmp_path / "a", tmp_path / "b.tar"]))
-    assert set(found) == {"one.png", "two.JPG", "grey.png", "inside/three.png"}
+    found = read(tmp_path / "a", tmp_path / "b.tar")
+    assert set(found) == {"deep/one.png", "two.JPG", "grey.png", "inside/three.png"}
     for name, value in found.items():
         assert isinstance(value, np.ndarray), name
         assert value.shape == (20, 30, 3) and value.dtype == np.uint8
-    assert np.array_equal(found["one.png"], pixels)
+    assert np.array_equal(found["deep/one.png"], pixels)
     assert np.array_equal(found["inside/three.png"], pixels)
 
 
-def test_a_broken_picture_is_reported_and_the_next_one_read(photo: Photo, tmp_path: Path) -> None:
+def test_a_broken_picture_is_reported_and_the_next_one_read(photo: Make, tmp_path: Path) -> None:
     png = save(tmp_path / "0-sound.png", photo(40, 40))
     (tmp_path / "1-cut.png").write_bytes(png[: len(png) // 2])
     (tmp_path / "2-text.jpg").write_bytes(b"not a picture\nat all")
@@ -55,7 +71,7 @@ def test_a_broken_picture_is_reported_and_the_next_one_read(photo: Photo, tmp_pa
     flipped[len(png) // 2] ^= 0xFF
     (tmp_path / "4-flipped.png").write_bytes(flipped)
     save(tmp_path / "5-sound.png", photo(40, 40))
-    found = dict(read_photos([tmp_path]))
+    found = read(tmp_path)
     assert len(found) == 6
     for name, value in found.items():
         if "sound" in name:
@@ -64,17 +80,17 @@ def test_a_broken_picture_is_reported_and_the_next_one_read(photo: Photo, tmp_pa
             assert isinstance(value, str) and value and "\n" not in value
 
 
-def test_a_bomb_is_reported(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_reported(photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "large.png", photo(40, 40))
     save(tmp_path / "small.png", photo(8, 8))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
-    found = dict(read_photos([tmp_path]))
+    found = read(tmp_path)
     assert isinstance(found["large.png"], str)
     assert isinstance(found["small.png"], np.ndarray)
 
 
 def test_whatever_pillow_raises_is_reported(
-    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its plugins answer damage with almost any exception."""
     save(tmp_path / "a.png", photo(8, 8))
@@ -83,7 +99,7 @@ def test_whatever_pillow_raises_is_reported(
         raise IndexError("inside a plugin")
 
     monkeypatch.setattr(Image, "open", fail)
-    assert isinstance(dict(read_photos([tmp_path]))["a.png"], str)
+    assert isinstance(read(tmp_path)["a.png"], str)
 
 
 def test_held_out_is_settled_by_the_name_alone() -> None:
@@ -97,17 +113,54 @@ def test_held_out_is_settled_by_the_name_alone() -> None:
         assert held_out(name.replace(".png", "__crop.png")) == held_out(name)
 
 
-def test_every_collection_has_something_held_out() -> None:
-    def named(*names: str) -> dict[str, np.ndarray]:
-        return {name: np.full((2, 2, 3), k, np.uint8) for k, name in enumerate(names)}
+def named(*names: str) -> list[Photo]:
+    return [Photo(name, "", np.full((2, 2, 3), k, np.uint8)) for k, name in enumerate(names)]
 
+
+def test_every_collection_has_something_held_out() -> None:
     photos = named("a.png", "b.png", "c.png", "d.png")
     training, kept = split(photos)
     assert len(training) == 3 and len(kept) == 1
-    reversed_kept = split(dict(reversed(photos.items())))[1]
-    assert np.array_equal(kept[0], reversed_kept[0])
-    assert split(named("only.png"))[1] == [] and len(split(named("only.png"))[0]) == 1
-    assert split({}) == ([], [])
+    assert split(photos[::-1])[1] == kept
+    only = named("only.png")
+    assert split(only) == (only, [])
+    assert split([]) == ([], [])
+
+
+def test_pictures_that_come_later_are_given_once(photo: Make, tmp_path: Path) -> None:
+    """Also those of an archive that is still being copied: what is whole comes, the rest later."""
+    save(tmp_path / "first.png", photo(20, 20))
+    folder = PhotoFolder([tmp_path])
+    assert [found.name for found in folder.new()] == ["first.png"]
+    assert list(folder.new()) == []
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for number in range(3):
+            png = save(tmp_path / "elsewhere" / "x.png", photo(40, 40, number))
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(png)
+            cut = whole.tell() + 600  # within the content of this one
+            archive.addfile(member, io.BytesIO(png))
+    (tmp_path / "elsewhere" / "x.png").unlink()
+    data = whole.getvalue()
+    (tmp_path / "shard.tar").write_bytes(data[:cut])
+    early = list(folder.new())
+    assert [found.name for found in early] == ["0.png", "1.png", "shard.tar"]
+    assert isinstance(early[-1], Unreadable)
+    (tmp_path / "shard.tar").write_bytes(data)
+    late = list(folder.new())
+    names = [found.name for found in (*early, *late) if isinstance(found, Photo)]
+    assert sorted(names) == ["0.png", "1.png", "2.png"]
+    assert list(folder.new()) == []
+
+
+def test_equal_names_in_different_folders_are_different_pictures(
+    photo: Make, tmp_path: Path
+) -> None:
+    for folder in "ab":
+        save(tmp_path / folder / "0001.png", photo(20, 20))
+    assert len(list(PhotoFolder([tmp_path]).new())) == 2
+    assert len(list(PhotoFolder([tmp_path / "a", tmp_path / "b"]).new())) == 2
 
 
 def test_centre_crops() -> None:
@@ -116,7 +169,7 @@ def test_centre_crops() -> None:
     assert np.array_equal(crop, pixels[1:5, 2:6]) and crop.flags["C_CONTIGUOUS"]
 
 
-def test_crops_are_pieces_of_the_pictures(photo: Photo) -> None:
+def test_crops_are_pieces_of_the_pictures(photo: Make) -> None:
     pictures = [photo(64, 96, 0), photo(150, 70, 1), photo(30, 200, 2)]
     store = PhotoStore(pictures, CPU)
     assert len(store) == 3
@@ -136,8 +189,8 @@ def test_crops_are_pieces_of_the_pictures(photo: Photo) -> None:
 
 def is_in(crop: np.ndarray, pictures: list[np.ndarray]) -> bool:
     """Whether a crop stands somewhere in a picture, perhaps mirrored or transposed."""
-    turned = [crop, crop[:, ::-1], crop.swapaxes(0, 1), crop[:, ::-1].swapaxes(0, 1)]
-    turned += [part[::-1] for part in turned]
+    mirrored = [crop, crop[::-1], crop[:, ::-1], crop[::-1, ::-1]]
+    turned = mirrored + [part.swapaxes(0, 1) for part in mirrored]
     side = crop.shape[0]
     for picture in pictures:
         height, width = picture.shape[:2]
@@ -150,10 +203,23 @@ def is_in(crop: np.ndarray, pictures: list[np.ndarray]) -> bool:
     return False
 
 
-def test_crops_repeat_with_their_seed(photo: Photo) -> None:
+def test_crops_repeat_with_their_seed(photo: Make) -> None:
     store = PhotoStore([photo(80, 90, seed) for seed in range(3)], CPU)
     first, again, other = (store.crops(4, 32, np.random.default_rng(s)) for s in (5, 5, 6))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_a_store_grows(photo: Make) -> None:
+    pictures = [photo(50, 60, seed) for seed in range(4)]
+    whole, grown = PhotoStore(pictures, CPU), PhotoStore(pictures[:1], CPU)
+    grown.extend(pictures[1:])
+    grown.extend([])
+    assert len(grown) == 4 and grown.megapixels() == pytest.approx(4 * 3000 / 1e6)
+    for index, pixels in enumerate(pictures):
+        assert np.array_equal(grown.photo(index), pixels)
+    first, second = (store.crops(6, 32, np.random.default_rng(1)) for store in (whole, grown))
+    assert torch.equal(first, second)
+    assert [len(whole.spread(count)) for count in (1, 3, 9)] == [1, 3, 4]
 
 
 def test_no_pictures_at_all() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from gencodec.codec import Codec
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.train import run as run_module
-from gencodec.train.loop import CHECKPOINT
+from gencodec.train.checkpoint import CHECKPOINT
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.run import CURVE, WEIGHTS, run_training
 
@@ -37,7 +38,7 @@ def pictures(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-def run(pictures: Path, folder: Path, plan: TrainingPlan = PLAN, **options: str) -> list[str]:
+def run(pictures: Path, folder: Path, plan: TrainingPlan = PLAN, **options: Any) -> list[str]:
     """Train, and return what was said."""
     said: list[str] = []
     options = {"config": "tiny", **options}

@@ -1,0 +1,84 @@
+"""The pictures of a run: those there at the start, and those that come while it trains."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from gencodec.image import Pixels, atomic_write
+
+from .photos import Photo, PhotoFolder, Unreadable, held_out
+
+PICTURES = "pictures.csv"
+WATCH_SECONDS = 20.0
+
+COLUMNS = ("file", "sha256", "width", "height", "split")
+
+
+class Gallery:
+    """Reads pictures and remembers them; ``run/pictures.csv`` lists each with its SHA-256."""
+
+    def __init__(self, sources: Sequence[Path], run: Path, say: Callable[[str], None]) -> None:
+        self._folder = PhotoFolder(sources)
+        self._run = run
+        self._say = say
+        self._kept: set[str] = set()
+        self._rows: list[tuple[str, str, int, int, str]] = []
+        self._arrived: queue.SimpleQueue[Photo] = queue.SimpleQueue()
+        self._over = threading.Event()
+
+    def read(self) -> Iterator[Photo]:
+        """What is there and has not been read yet; what cannot be read is said."""
+        for found in self._folder.new():
+            if isinstance(found, Unreadable):
+                self._say(f"skipped {found.name}: {found.reason}")
+            else:
+                yield found
+
+    def settle(self, training: Sequence[Photo], kept: Sequence[Photo]) -> None:
+        """Note which pictures are trained on and which are held out, and write the list."""
+        self._kept |= {photo.name for photo in kept}
+        for photos, part in ((training, "trained"), (kept, "held out")):
+            for photo in photos:
+                height, width = photo.pixels.shape[:2]
+                self._rows.append((photo.name, photo.sha256, width, height, part))
+        text = io.StringIO(newline="")
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(sorted(self._rows))
+        atomic_write(self._run / PICTURES, text.getvalue().encode(), overwrite=True)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Within, a thread reads what is added to the folders, for :meth:`arrivals`."""
+        watcher = threading.Thread(target=self._watch, name="gallery", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            watcher.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(WATCH_SECONDS):
+            for photo in self.read():
+                self._arrived.put(photo)
+                if self._over.is_set():
+                    return
+
+    def arrivals(self) -> list[Pixels]:
+        """The pictures to train on that have come since the last call."""
+        arrived = []
+        while not self._arrived.empty():
+            arrived.append(self._arrived.get())
+        if not arrived:
+            return []
+        kept = [photo for photo in arrived if photo.name in self._kept or held_out(photo.name)]
+        training = [photo for photo in arrived if photo not in kept]
+        self.settle(training, kept)
+        return [photo.pixels for photo in training]

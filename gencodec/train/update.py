@@ -1,0 +1,196 @@
+"""One training step on the device, without a word to the host.
+
+x --g_a,h_a--> y,z --prior (integers simulated)--> bits --+
+|                 +----g_s----> x_hat --> distortion -----+--> loss --> gradients --> AdamW
+
+A step whose gradients are not finite changes nothing; that too is settled on the device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from gencodec.model.exact import strict_precision
+from gencodec.model.vae import ImageVae
+
+from .checkpoint import RunState
+from .start import lmbda_of
+
+REPORT = ("loss", "bpp", "psnr", "norm")
+WARM_UP_STEPS = 3
+"""Steps before a CUDA graph is recorded: libraries settle on kernels, moments come to be."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Arithmetic of a phase.
+
+    amp: autocast type of the transforms.  prior_amp: that of the prior, None for float32.
+    exact: whether float32 must be float32, so that the prior's integers are what they will be.
+    """
+
+    amp: torch.dtype | None
+    prior_amp: torch.dtype | None
+    exact: bool
+
+
+def precision_of(device: torch.device, *, exact: bool) -> Precision:
+    """bfloat16 for the transforms; the prior gets it on a CPU until the exact phase.
+
+    On a GPU the prior is float32 throughout, with TensorFloat-32 products (exact for its
+    operands of at most 8 bits, not for their sums) until the exact phase forbids them.
+    """
+    early_prior = torch.bfloat16 if device.type == "cpu" else None
+    return Precision(torch.bfloat16, None if exact else early_prior, exact)
+
+
+def losses(vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision) -> tuple[Tensor, ...]:
+    """Loss, and the means of loss, bits a pixel and PSNR in dB: scalars.
+
+    x: (B, 3, H, W); quality: (B,) quality steps 0..255.
+    """
+    estimate = vae(x, quality, amp=precision.amp, prior_amp=precision.prior_amp)
+    bpp = (estimate.y_bits + estimate.z_bits) / (x.shape[2] * x.shape[3])
+    mse = (estimate.x_hat - x).square().mean((1, 2, 3))
+    lmbda = lmbda_of(quality)
+    # Both terms grow with lmbda about as its square root; dividing by it lets every quality
+    # speak equally loud, where the plain sum is deafened by the high ones.
+    loss = (0.1 * (bpp + lmbda * 255.0**2 * mse) * lmbda.rsqrt()).mean()
+    psnr = -10.0 * mse.log10().mean()
+    return loss, loss.detach(), bpp.detach().mean(), psnr.detach()
+
+
+class Update:
+    """Forward, backward and optimiser step; the report is a tensor (4,) named by REPORT."""
+
+    def __init__(
+        self, state: RunState, precision: Precision, clip_norm: float, *, compiled: bool = False
+    ) -> None:
+        self.state = state
+        self.precision = precision
+        self.clip_norm = clip_norm
+        self.losses = torch.compile(losses, dynamic=False) if compiled else losses
+
+    def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
+        vae, optimizer = self.state.vae, self.state.optimizer
+        optimizer.zero_grad(set_to_none=True)
+        with strict_precision if self.precision.exact else contextlib.nullcontext():
+            loss, *report = self.losses(vae, x, quality, self.precision)
+            loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.state.current, self.clip_norm)
+        finite = torch.isfinite(norm) & torch.isfinite(report[0])
+        # The fused optimiser passes over a step that this marks (GradScaler's way).
+        optimizer.found_inf = torch.logical_not(finite).float()  # type: ignore[attr-defined]
+        optimizer.step()
+        return torch.stack((*report, norm))
+
+
+class RecordedUpdate:
+    """The same, recorded once as a CUDA graph and replayed: thousands of launches become one.
+
+    Random numbers still follow torch's generator, and the optimiser's rate its tensor.
+    """
+
+    def __init__(self, update: Update, x: Tensor, quality: Tensor) -> None:
+        self._x, self._quality = x.clone(), quality.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        update.state.optimizer.zero_grad(set_to_none=True)
+        with torch.cuda.graph(self._graph):
+            self._report = update(self._x, self._quality)
+
+    def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
+        self._x.copy_(x)
+        self._quality.copy_(quality)
+        self._graph.replay()
+        return self._report.clone()
+
+
+class Stepper:
+    """Takes steps in the fastest way that works here, and says so where one does not."""
+
+    def __init__(
+        self, state: RunState, clip_norm: float, *, compiled: bool, recorded: bool, say: Say
+    ) -> None:
+        self._state = state
+        self._clip_norm = clip_norm
+        self._compiled = compiled
+        self._recorded = recorded
+        self._say = say
+        self._key: tuple[object, ...] | None = None
+        self._taken = 0
+        self._update: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def step(self, x: Tensor, quality: Tensor, *, exact: bool) -> Tensor:
+        """One step on a batch; the report (4,) stays on the device."""
+        key = (tuple(x.shape), exact)
+        if self._key != key or self._update is None:
+            self._key, self._taken = key, 0
+            self._update = self._plain(exact)
+        if self._compiled and self._taken == 0:
+            report = self._first_compiled(x, quality, exact)
+        elif self._recorded and self._taken < WARM_UP_STEPS:
+            report = self._on_side_stream(x, quality)
+        else:
+            if self._recorded and self._taken == WARM_UP_STEPS:
+                self._record(x, quality)
+            report = self._update(x, quality)
+        self._taken += 1
+        return report
+
+    def _plain(self, exact: bool) -> Update:
+        precision = precision_of(self._state.device, exact=exact)
+        return Update(self._state, precision, self._clip_norm, compiled=self._compiled)
+
+    def _first_compiled(self, x: Tensor, quality: Tensor, exact: bool) -> Tensor:
+        assert self._update is not None
+        try:
+            return self._update(x, quality)
+        except Exception as error:  # a compiler fails in its own ways; nothing is lost yet
+            reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else ""
+            self._say(f"torch.compile does not work here, going on without: {reason}")
+            self._compiled = False
+            self._update = self._plain(exact)
+            return self._update(x, quality)
+
+    def _on_side_stream(self, x: Tensor, quality: Tensor) -> Tensor:
+        assert self._update is not None
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            report = self._update(x, quality)
+        torch.cuda.current_stream().wait_stream(side)
+        return report
+
+    def _record(self, x: Tensor, quality: Tensor) -> None:
+        assert isinstance(self._update, Update)
+        try:
+            torch.cuda.synchronize()
+            self._update = RecordedUpdate(self._update, x, quality)
+        except RuntimeError as error:
+            self._say(f"no CUDA graph here, going on without: {str(error).splitlines()[0][:120]}")
+            self._recorded = False
+
+
+@torch.no_grad()
+def average(state: RunState, longest: float) -> None:
+    """Move the average towards the weights, all parameters at once."""
+    # A short memory at first, so that the average does not drag the random start along.
+    decay = min(longest, (1.0 + state.step) / (20.0 + state.step))
+    get_ema_multi_avg_fn(decay)(state.averaged, state.current, None)
+
+
+def set_rate(state: RunState, rate: float) -> None:
+    """The optimiser's learning rate, in place where it is a tensor on the device."""
+    for group in state.optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
