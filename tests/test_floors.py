@@ -43,7 +43,7 @@ LIBRARIES = {
     "codec": TENSORS | {"PIL"},
     "bench": TENSORS
     | {"PIL", "tqdm", "compressai", "torchvision", "imagecodecs"}
-    | {"bjontegaard", "matplotlib", "pytorch_msssim"},
+    | {"matplotlib", "pytorch_msssim", "ssimulacra2", "tomli"},
     "train": TENSORS | {"PIL", "safetensors"},
     "evidence": TENSORS | {"PIL", "tqdm", "matplotlib"},
     "cli": {"numpy", "PIL", "tqdm"},

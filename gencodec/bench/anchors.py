@@ -1,77 +1,63 @@
-"""Curves of other codecs, read from JSON, to be compared with."""
+"""Curves that others have published, read from JSON, to be compared with."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gencodec.bench.curves import Curve, bd_rate, common_range
+from gencodec.bench.curves import Curve
 
-LEAST_POINTS = 3
-"""Points a curve needs to be interpolated."""
+SCORES = ("psnr", "ms_ssim")
+"""Metrics that a published curve may have: PSNR over RGB in dB, MS-SSIM from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """One codec's mean curve over a set of images, and where its points come from."""
+    """One codec's mean points over a set of images, by ascending rate, and their source."""
 
     name: str
     label: str
     source: str
-    curve: Curve
+    bpp: tuple[float, ...]
+    psnr: tuple[float, ...]
+    ms_ssim: tuple[float, ...] | None = None
+
+    @property
+    def curve(self) -> Curve:
+        """Of PSNR."""
+        return Curve(self.bpp, self.psnr)
 
 
 @dataclass(frozen=True)
-class BdRate:
-    """Bits of the measured codec against an anchor's at equal PSNR, in percent.
+class Published:
+    """A file of curves; dataset_sha256 names the pixels that they are about, empty if not said."""
 
-    psnr_low, psnr_high: the range over which the two are compared, in dB.
-    """
-
-    anchor: str
-    label: str
-    percent: float
-    psnr_low: float
-    psnr_high: float
+    dataset_sha256: str
+    anchors: tuple[Anchor, ...]
 
 
-def read_anchors(path: Path) -> tuple[Anchor, ...]:
+def read_anchors(path: Path) -> Published:
     """Anchors of a JSON file in its order: {"curves": {name: {"bpp": [...], "psnr": [...]}}}.
 
-    The mapping of names may also stand alone; "label" and "source" are optional.  ValueError
-    when the file is no such thing, OSError when it cannot be read.
+    The mapping of names may also stand alone; "label", "source" and "ms_ssim" are optional.
+    ValueError when the file is no such thing, OSError when it cannot be read.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         curves = content.get("curves", content)
-        return tuple(_anchor(name, row) for name, row in curves.items())
+        anchors = tuple(_anchor(name, row) for name, row in curves.items())
+        return Published(str(content.get("dataset_sha256", "")), anchors)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a file of rate-distortion curves: {error}") from None
 
 
-def bd_rates(curve: Curve, anchors: Sequence[Anchor]) -> tuple[BdRate, ...]:
-    """BD-rate of a curve against each anchor that shares a range of PSNR with it."""
-    rates = []
-    for anchor in anchors:
-        if min(len(curve.bpp), len(anchor.curve.bpp)) < LEAST_POINTS:
-            continue
-        try:
-            low, high = common_range(curve, anchor.curve)
-        except ValueError:
-            continue
-        percent = bd_rate(curve, anchor.curve)
-        rates.append(
-            BdRate(anchor.name, anchor.label, round(percent, 2), round(low, 3), round(high, 3))
-        )
-    return tuple(rates)
-
-
 def _anchor(name: str, row: Any) -> Anchor:
-    points = sorted(
-        (float(bpp), float(psnr)) for bpp, psnr in zip(row["bpp"], row["psnr"], strict=True)
-    )
-    curve = Curve(tuple(bpp for bpp, _ in points), tuple(psnr for _, psnr in points))
-    return Anchor(name, str(row.get("label", name)), str(row.get("source", "")), curve)
+    scores = [key for key in SCORES if key in row or key == "psnr"]
+    points = sorted(zip(row["bpp"], *(row[key] for key in scores), strict=True))
+    if not points:
+        raise ValueError(f"{name} has no points")
+    columns = [tuple(map(float, column)) for column in zip(*points, strict=True)]
+    label, source = str(row.get("label", name)), str(row.get("source", ""))
+    return Anchor(name, label, source, columns[0], **dict(zip(scores, columns[1:], strict=True)))

@@ -1,8 +1,9 @@
-"""CompressAI's codecs as rivals in speed: the one module that imports compressai.
+"""CompressAI's codecs as rivals: the one module that imports compressai.
 
-Published weights would have to be downloaded, which this package does not do.  Time hardly
-depends on weights, as long as the symbols are as many and as probable as real ones: random
-weights are rescaled so that they are (see :func:`_give_ordinary_rate`).
+Published weights are used where CompressAI has left them in torch's cache of downloads; nothing
+is downloaded here.  Without them there is no curve to measure, only speed: that hardly depends on
+weights, as long as the symbols are as many and as probable as real ones, and random weights are
+rescaled so that they are (see :func:`_give_ordinary_rate`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gencodec.bench.contestants import About, Recipe, UnknownRivalError
 from gencodec.image import Pixels, pad
 
 QUALITY = 4
@@ -41,13 +44,48 @@ _FRAME = struct.Struct("<IIHHI")
 
 @dataclass(frozen=True, eq=False)
 class CompressaiCodec:
-    """A model of CompressAI's zoo with a hyperprior, at its own architecture."""
+    """A mean-scale hyperprior of CompressAI's zoo, at its own architecture.
 
-    name: str
-    label: str
-    note: str
-    net: Any
+    nets: by quality; QUALITY alone, with random weights, where there are no published ones.
+    """
+
+    model: str
+    published: bool
+    nets: dict[int, Any]
+    quality: float
+    threads: int
     device: torch.device
+    note: str
+
+    whole = True
+
+    @property
+    def about(self) -> About:
+        kind = "published weights" if self.published else "random weights"
+        return About(
+            name=f"compressai:{self.model}",
+            label=f"CompressAI {self.model}",
+            settings=f"{self.model}(quality=q, metric=mse), {kind}",
+            version=f"compressai {version('compressai')}, torch {torch.__version__}",
+            threads=self.threads,
+            note=self.note,
+        )
+
+    @property
+    def qualities(self) -> tuple[float, ...]:
+        return tuple(float(level) for level in sorted(self.nets)) if self.published else ()
+
+    @property
+    def identity(self) -> str:
+        about = self.about
+        return f"{about.settings} {about.version} {self.device} {self.threads}"
+
+    @property
+    def net(self) -> Any:
+        return self.nets[round(self.quality)]
+
+    def at(self, quality: float) -> CompressaiCodec:
+        return replace(self, quality=quality)
 
     def compress(self, pixels: Pixels) -> bytes:
         height, width = pixels.shape[:2]
@@ -65,29 +103,55 @@ class CompressaiCodec:
             return np.ascontiguousarray(levels.to(torch.uint8).permute(1, 2, 0).cpu().numpy())
 
 
-def load(model: str, device: torch.device) -> CompressaiCodec:
-    """A codec of CompressAI's zoo with random weights of ordinary rate.
+def load(recipe: Recipe) -> CompressaiCodec:
+    """A codec of CompressAI's zoo, its published weights if they are on this disk.
 
-    ValueError when the zoo has no such model, or one of another kind than the mean-scale
+    UnknownRivalError when the zoo has no such model, or one of another kind than the mean-scale
     hyperprior that is understood here; ModuleNotFoundError when compressai is not installed.
     """
+    model, device = recipe.name.partition(":")[2], torch.device(recipe.device)
+    if model != "mbt2018-mean":
+        raise UnknownRivalError(f"unknown rival {recipe.name!r}; there is compressai:mbt2018-mean")
     _declare_operators()
     from compressai.zoo import image_models
 
-    if model != "mbt2018-mean" or model not in image_models:
-        raise ValueError(f"no rival compressai:{model}; there is compressai:mbt2018-mean")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = image_models[model](quality=QUALITY, pretrained=False).eval()
-        outside = _give_ordinary_rate(net)
+    files = {level: path for level, path in _published(model).items() if path.is_file()}
+    nets = {level: _with_weights(image_models[model], level, path) for level, path in files.items()}
+    note = ""
+    if not nets:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            net = image_models[model](quality=QUALITY, pretrained=False).eval()
+            outside = _give_ordinary_rate(net)
+        net.update()
+        nets[QUALITY] = net
+        note = (
+            f"the architecture of quality {QUALITY} with random weights, rescaled to an ordinary "
+            f"rate (y about {BPP} bpp under its scales, {100 * outside:.2f} % of its symbols "
+            "beyond six of them); float32, as the library runs it"
+        )
+    middle = sorted(nets)[len(nets) // 2]
+    nets = {level: net.to(device) for level, net in nets.items()}
+    return CompressaiCodec(model, bool(files), nets, middle, recipe.threads, device, note)
+
+
+def _published(model: str) -> dict[int, Path]:
+    """Where torch.hub keeps published weights, by quality, once CompressAI has downloaded them."""
+    from compressai.zoo.image import model_urls
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    urls = model_urls.get(model, {}).get("mse", {})
+    return {level: folder / str(url).rpartition("/")[2] for level, url in urls.items()}
+
+
+def _with_weights(architecture: Any, level: int, path: Path) -> Any:
+    """The model of one quality with a downloaded file's weights."""
+    from compressai.zoo import load_state_dict as renamed
+
+    net = architecture(quality=level, pretrained=False).eval()
+    net.load_state_dict(renamed(torch.load(path, map_location="cpu", weights_only=True)))
     net.update()
-    note = (
-        f"the architecture of quality {QUALITY} with random weights, rescaled to an ordinary rate "
-        f"(y about {BPP} bpp under its scales, {100 * outside:.2f} % of its symbols beyond six "
-        "of them); float32, as the library runs it"
-    )
-    label = f"CompressAI {model}"
-    return CompressaiCodec(f"compressai:{model}", label, note, net.to(device), device)
+    return net
 
 
 def _declare_operators() -> None:

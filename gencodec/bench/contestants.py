@@ -1,44 +1,92 @@
-"""Codecs that can be measured, this one and its rivals, each at one setting."""
+"""Codecs that can be measured, this one and its rivals, each at one setting.
+
+A contestant is made from a :class:`Recipe`, so that other processes can make the same one.
+"""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-import torch
-
-from gencodec.bitstream import LATENTS, unpack
-from gencodec.codec import Codec
-from gencodec.codec.device import choose_device
-from gencodec.codec.latents import decode_latents
-from gencodec.entropy import PassDecoder, ScaleTables, ideal_bits
-from gencodec.entropy.ans import Symbols
-from gencodec.entropy.coding import Pass, ScaleIndex
+from gencodec.bench.pictures import Sample
 from gencodec.image import Pixels
-from gencodec.model.config import LATENT_STRIDE
-from gencodec.model.registry import find_weights, list_weights
-from gencodec.model.weights import Weights, load_weights
 
-RIVALS = {"compressai": "gencodec.bench.compressai_codec"}
-"""Families of rivals and the module that opens them, imported when asked for."""
+OWN_NAME = "gencodec"
+
+FAMILIES = {
+    OWN_NAME: "gencodec.bench.own_codec",
+    "jpeg": "gencodec.bench.classical",
+    "webp": "gencodec.bench.classical",
+    "avif": "gencodec.bench.classical",
+    "jxl": "gencodec.bench.classical",
+    "jpeg2000": "gencodec.bench.classical",
+    "compressai": "gencodec.bench.compressai_codec",
+}
+"""Families of codecs and the module whose `load` opens them, imported when asked for."""
+
+COMMANDS = "gencodec.bench.command_codec"
+"""Opens the codecs of a TOML file."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reader of a codec's figures must know.
+
+    name: by which the command line asks for it; label: for people; settings: the call or command
+    line, with q for the quality; version: of what did the coding; note: may be empty.
+    """
+
+    name: str
+    label: str
+    settings: str
+    version: str
+    threads: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How any process makes the same contestant.
+
+    name: FAMILY or FAMILY:OPTION, or a name in the TOML file `codecs`.  quality None: the
+    codec's own middle.  model and device are gencodec's, and the device CompressAI's as well.
+    """
+
+    name: str
+    model: str | None = None
+    device: str = "cpu"
+    quality: float | None = None
+    threads: int = 1
+    codecs: Path | None = None
 
 
 class Contestant(Protocol):
     """What is measured: pixels to a stream and back."""
 
     @property
-    def name(self) -> str:
-        """By which the command line asks for it."""
+    def about(self) -> About: ...
 
     @property
-    def label(self) -> str:
-        """For people."""
+    def quality(self) -> float:
+        """The codec's own quality value, by whatever name it goes there."""
 
     @property
-    def note(self) -> str:
-        """What a reader of its figures must know; may be empty."""
+    def qualities(self) -> tuple[float, ...]:
+        """Values for a curve, by ascending rate; empty where there is none to measure."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether qualities must be whole numbers."""
+
+    @property
+    def identity(self) -> str:
+        """Everything but the quality and the pixels that decides what comes out."""
+
+    def at(self, quality: float) -> Contestant:
+        """The same codec at another quality."""
 
     def compress(self, pixels: Pixels) -> bytes: ...
 
@@ -53,83 +101,69 @@ class Account:
     ideal_bits: float
 
 
-@dataclass(frozen=True, eq=False)
-class Gencodec:
-    """This codec at one quality, its weights kept in reach for accounts and stage times."""
-
-    weights: Weights
-    device: torch.device
-    codec: Codec
-    quality: float
-    weights_name: str
-
-    name = "gencodec"
-    note = ""
-
-    @property
-    def label(self) -> str:
-        return f"gencodec {self.weights_name}, quality {self.quality:g}"
-
-    def at(self, quality: float) -> Gencodec:
-        """The same weights at another quality."""
-        return Gencodec(self.weights, self.device, self.codec, quality, self.weights_name)
-
-    def compress(self, pixels: Pixels) -> bytes:
-        return self.codec.compress(pixels, quality=self.quality)
-
-    def decompress(self, stream: bytes) -> Pixels:
-        return self.codec.decompress(stream)
-
-    def account(self, stream: bytes) -> Account:
-        """Decode the symbols of a stream and add up what they cost under the model."""
-        container = unpack(stream)
-        payload = container.section(LATENTS) or b""
-        decoder = _RecordingDecoder(payload, self.weights.tables)
-        header = container.header
-        step = torch.full((1,), header.step, device=self.device)
-        size = (-(-side // LATENT_STRIDE) for side in (header.height, header.width))
-        decode_latents(self.weights, [decoder], step, *size)
-        bits = ideal_bits(decoder.passes, self.weights.tables)
-        return Account(len(stream) - len(payload), bits)
+class UnknownRivalError(ValueError):
+    """No codec goes by that name."""
 
 
-class _RecordingDecoder(PassDecoder):
-    """Keeps the passes that it decodes."""
-
-    def __init__(self, payload: bytes, tables: ScaleTables) -> None:
-        super().__init__(payload, tables)
-        self.passes: list[Pass] = []
-
-    def decode(self, scale_index: ScaleIndex) -> Symbols:
-        symbols = super().decode(scale_index)
-        self.passes.append((symbols, scale_index))
-        return symbols
+def family_of(name: str) -> str:
+    """The part of a codec's name before the colon."""
+    return name.partition(":")[0]
 
 
-def load_gencodec(model: str | None, device: str, quality: float) -> Gencodec:
-    """model: a shipped name, a weights file, or None for the default; WeightsError if unfit."""
-    chosen = choose_device(device)
-    path = Path(model) if model and model.endswith(".safetensors") else find_weights(model).path
-    weights = load_weights(path, device=chosen)
-    return Gencodec(weights, chosen, Codec(weights, chosen), quality, _shipped_name(weights, path))
+def make_contestant(recipe: Recipe) -> Contestant:
+    """The contestant of a recipe.
 
-
-def _shipped_name(weights: Weights, path: Path) -> str:
-    for entry in list_weights():
-        if entry.id_hex == weights.digest.hex():
-            return entry.name
-    return path.stem
-
-
-def load_rival(name: str, device: torch.device) -> Contestant:
-    """name: FAMILY:CODEC, such as compressai:mbt2018-mean.
-
-    ValueError when there is no such rival, ModuleNotFoundError when it is not installed.
+    UnknownRivalError when there is no such codec, ModuleNotFoundError or FileNotFoundError when
+    it is not installed here, WeightsError when its weights are not.
     """
-    family, _, codec = name.partition(":")
-    if family not in RIVALS or not codec:
-        raise ValueError(
-            f"unknown rival {name!r}; there are {', '.join(f'{f}:...' for f in RIVALS)}"
-        )
-    rival: Contestant = importlib.import_module(RIVALS[family]).load(codec, device)
-    return rival
+    contestant = _loaded(recipe.name, recipe.model, recipe.device, recipe.threads, recipe.codecs)
+    return contestant if recipe.quality is None else contestant.at(recipe.quality)
+
+
+def module_of(name: str, codecs: Path | None) -> str:
+    """The module that opens a codec; UnknownRivalError when there is none."""
+    if codecs is not None:
+        commands = importlib.import_module(COMMANDS)
+        if name in commands.read_commands(codecs):
+            return COMMANDS
+    if family_of(name) not in FAMILIES:
+        known = ", ".join(family for family in FAMILIES if family != OWN_NAME)
+        raise UnknownRivalError(f"unknown rival {name!r}; there are {known}, and those of --codecs")
+    return FAMILIES[family_of(name)]
+
+
+@lru_cache(maxsize=32)
+def _loaded(
+    name: str, model: str | None, device: str, threads: int, codecs: Path | None
+) -> Contestant:
+    recipe = Recipe(name, model, device, None, threads, codecs)
+    contestant: Contestant = importlib.import_module(module_of(name, codecs)).load(recipe)
+    return contestant
+
+
+def nearest_in_bytes(
+    contestant: Contestant, sample: Sample, target: int, *, steps: int = 9
+) -> tuple[Contestant, bytes]:
+    """The codec at the quality whose file comes nearest to `target` bytes, and that file.
+
+    Bisection between the ends of the codec's own qualities; whichever try came nearest counts,
+    so a rate that does not always rise with quality does no harm.
+    """
+    levels = contestant.qualities or (contestant.quality,)
+    low, high = levels[0], levels[-1]
+    tries: dict[float, bytes] = {}
+
+    def size(quality: float) -> int:
+        if quality not in tries:
+            tries[quality] = contestant.at(quality).compress(sample.pixels)
+        return len(tries[quality])
+
+    if size(low) < target < size(high):
+        for _ in range(steps):
+            middle = (low + high) / 2
+            middle = float(round(middle)) if contestant.whole else middle
+            if middle in (low, high) or size(middle) == target:
+                break
+            low, high = (middle, high) if size(middle) < target else (low, middle)
+    best = min(tries, key=lambda quality: abs(len(tries[quality]) - target))
+    return contestant.at(best), tries[best]

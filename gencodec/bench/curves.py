@@ -7,13 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+LEAST_POINTS = 3
+"""Points a curve needs to be interpolated."""
+
+Points = tuple[npt.ArrayLike, npt.ArrayLike]
+
 
 @dataclass(frozen=True)
 class Curve:
-    """Mean bits per pixel (of whole files) and mean PSNR in dB, by ascending rate."""
+    """Mean bits per pixel (of whole files) and mean score, by ascending rate.
+
+    score: PSNR in dB, or another metric that grows with fidelity.
+    """
 
     bpp: tuple[float, ...]
-    psnr: tuple[float, ...]
+    score: tuple[float, ...]
+
+    @property
+    def psnr(self) -> tuple[float, ...]:
+        """The score, for curves of PSNR."""
+        return self.score
 
 
 def psnr(original: npt.NDArray[np.uint8], decoded: npt.NDArray[np.uint8]) -> float:
@@ -25,34 +38,72 @@ def psnr(original: npt.NDArray[np.uint8], decoded: npt.NDArray[np.uint8]) -> flo
 
 
 def common_range(curve: Curve, anchor: Curve) -> tuple[float, float]:
-    """The PSNR that both curves span, in dB; ValueError when they do not overlap."""
-    low = max(min(curve.psnr), min(anchor.psnr))
-    high = min(max(curve.psnr), max(anchor.psnr))
-    if high <= low:
-        raise ValueError("the curves share no range of PSNR")
-    return low, high
+    """The scores that both curves span; ValueError when they do not overlap."""
+    return _overlap(curve.score, anchor.score, "score")
+
+
+def overlap_share(curve: Curve, anchor: Curve) -> float:
+    """How much of the scores that either curve spans both do, 0 to 1."""
+    low, high = common_range(curve, anchor)
+    both = (*curve.score, *anchor.score)
+    return (high - low) / (max(both) - min(both))
 
 
 def bd_rate(curve: Curve, anchor: Curve) -> float:
     """Bjontegaard delta rate in percent (VCEG-M33): negative means fewer bits than the anchor.
 
-    Piecewise cubic Hermite interpolation (PCHIP) of log rate over PSNR, integrated over the
-    range both curves span; nothing is extrapolated.
+    Piecewise cubic Hermite interpolation (PCHIP) of log rate over score, integrated over the
+    range both curves span; nothing is extrapolated.  ValueError without such a range, or with
+    fewer than three points of different score.
     """
     low, high = common_range(curve, anchor)
+    difference = _mean_difference(
+        (curve.score, np.log(curve.bpp)), (anchor.score, np.log(anchor.bpp)), low, high
+    )
+    return (float(np.exp(difference)) - 1.0) * 100.0
+
+
+def bd_score(curve: Curve, anchor: Curve) -> float:
+    """Mean advantage in score at equal rate (BD-PSNR for curves of PSNR), as :func:`bd_rate`.
+
+    PCHIP of score over log rate, over the rates that both curves span.
+    """
+    rate, other = np.log(curve.bpp), np.log(anchor.bpp)
+    low, high = _overlap(rate, other, "rate")
+    return _mean_difference((rate, curve.score), (other, anchor.score), low, high)
+
+
+def score_at(curve: Curve, bpp: float) -> float:
+    """The score of a curve at a rate within it, by the same interpolation."""
+    if not min(curve.bpp) <= bpp <= max(curve.bpp):
+        raise ValueError(f"{bpp} bpp is outside the curve")
+    return float(_pchip(np.log(curve.bpp), curve.score, np.array([np.log(bpp)]))[0])
+
+
+def _overlap(ours: npt.ArrayLike, theirs: npt.ArrayLike, what: str) -> tuple[float, float]:
+    low = max(float(np.min(ours)), float(np.min(theirs)))
+    high = min(float(np.max(ours)), float(np.max(theirs)))
+    if high <= low:
+        raise ValueError(f"the curves share no range of {what}")
+    return low, high
+
+
+def _mean_difference(ours: Points, theirs: Points, low: float, high: float) -> float:
+    """Mean of one interpolated function less the other over a range, by the trapezoidal rule."""
     grid = np.linspace(low, high, 2001)
-    difference = _log_rate(curve, grid) - _log_rate(anchor, grid)
-    mean = float(np.sum((difference[1:] + difference[:-1]) / 2) / (len(grid) - 1))
-    return (float(np.exp(mean)) - 1.0) * 100.0
+    difference = _pchip(*ours, grid) - _pchip(*theirs, grid)
+    return float(np.sum((difference[1:] + difference[:-1]) / 2) / (len(grid) - 1))
 
 
-def _log_rate(curve: Curve, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Log of the rate at given PSNRs, by PCHIP (Fritsch and Butland 1984, as in SciPy)."""
-    order = np.argsort(curve.psnr)
-    x = np.asarray(curve.psnr, np.float64)[order]
-    y = np.log(np.asarray(curve.bpp, np.float64)[order])
-    if len(x) < 3 or np.any(np.diff(x) <= 0):
-        raise ValueError("a curve needs at least three points of different PSNR")
+def _pchip(
+    xs: npt.ArrayLike, ys: npt.ArrayLike, at: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """y at given x, by PCHIP (Fritsch and Butland 1984, as in SciPy)."""
+    order = np.argsort(xs)
+    x = np.asarray(xs, np.float64)[order]
+    y = np.asarray(ys, np.float64)[order]
+    if len(x) < LEAST_POINTS or np.any(np.diff(x) <= 0):
+        raise ValueError("a curve needs at least three points, no two alike")
     h, slope = np.diff(x), np.diff(y) / np.diff(x)
     derivative = np.zeros_like(x)
     same = slope[1:] * slope[:-1] > 0

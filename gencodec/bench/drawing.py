@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gencodec.bench.anchors import Anchor
-from gencodec.bench.contestants import Gencodec
 from gencodec.bench.curves import Curve
 from gencodec.bench.metrics import finite_psnr
+from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Sample
 from gencodec.image import Pixels, atomic_write
 
@@ -38,7 +38,16 @@ CAPTION = 44
 MAX_PICTURE_BYTES = 600_000
 
 
-def draw_curves(curve: Curve, anchors: Sequence[Anchor], title: str, path: Path) -> None:
+@dataclass(frozen=True)
+class Line:
+    """One curve of a drawing; published ones are dashed, and say so."""
+
+    label: str
+    curve: Curve
+    published: bool = False
+
+
+def draw_curves(curve: Curve, others: Sequence[Line], title: str, path: Path) -> None:
     """Mean PSNR over mean bpp as SVG, every curve labelled at its right end.
 
     ModuleNotFoundError when matplotlib is not installed.
@@ -47,21 +56,21 @@ def draw_curves(curve: Curve, anchors: Sequence[Anchor], title: str, path: Path)
     from matplotlib import ticker
     from matplotlib.figure import Figure  # type: ignore[import-not-found]
 
-    drawn = [*((anchor.label, anchor.curve) for anchor in anchors), (OWN_LABEL, curve)]
+    drawn = [*others, Line(OWN_LABEL, curve)]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.0, 5.2), facecolor="white")
         axes = figure.subplots()
-        colours = [COLOURS[i % len(COLOURS)] for i in range(len(anchors))] + ["black"]
-        ends = [_draw_line(axes, *line, c) for line, c in zip(drawn, colours, strict=True)]
+        colours = [COLOURS[i % len(COLOURS)] for i in range(len(others))] + ["black"]
+        ends = [_draw_line(axes, line, c) for line, c in zip(drawn, colours, strict=True)]
         heights = _apart([psnr for _, psnr in ends])
-        for (label, _), colour, end, at in zip(drawn, colours, ends, heights, strict=True):
+        for line, colour, end, at in zip(drawn, colours, ends, heights, strict=True):
             axes.annotate(
-                label,
+                f"{line.label} (published)" if line.published else line.label,
                 end,
                 (MAX_BPP * 1.03, at),
                 color="#222222",
                 va="center",
-                fontweight="bold" if label == OWN_LABEL else "normal",
+                fontweight="bold" if line.label == OWN_LABEL else "normal",
                 annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 1.5, "shrinkB": 0},
             )
@@ -118,17 +127,20 @@ def _crop(pixels: Pixels, corner: tuple[int, int]) -> Pixels:
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])
 
 
-def _draw_line(axes: Any, label: str, curve: Curve, colour: str) -> tuple[float, float]:
+def _draw_line(axes: Any, line: Line, colour: str) -> tuple[float, float]:
     """One curve as far as MAX_BPP; the point (bpp, dB) at which it ends or leaves the drawing."""
+    curve = line.curve
     bpp = [value for value in curve.bpp if value < MAX_BPP]
-    psnr = list(curve.psnr[: len(bpp)])
-    own = label == OWN_LABEL
+    psnr = list(curve.score[: len(bpp)])
+    own = line.label == OWN_LABEL
     if own:
         axes.plot(bpp, psnr, "o", color=colour, markersize=4.5, zorder=4)
     if len(bpp) < len(curve.bpp):
         bpp.append(MAX_BPP)
-        psnr.append(float(np.interp(MAX_BPP, curve.bpp, curve.psnr)))
-    axes.plot(bpp, psnr, color=colour, linewidth=2.6 if own else 1.5, zorder=3 if own else 2)
+        psnr.append(float(np.interp(MAX_BPP, curve.bpp, curve.score)))
+    style = {"linestyle": "--"} if line.published else {}
+    width, order = (2.6, 3) if own else (1.5, 2)
+    axes.plot(bpp, psnr, color=colour, linewidth=width, zorder=order, **style)
     return bpp[-1], psnr[-1]
 
 

@@ -6,15 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from gencodec.bench.anchors import read_anchors
-from gencodec.bench.contestants import load_gencodec
-from gencodec.bench.drawing import PANEL, draw_curves, draw_qualities
-from gencodec.bench.options import qualities
+from gencodec.bench.command import Report
+from gencodec.bench.contestants import OWN_NAME, Recipe
+from gencodec.bench.drawing import PANEL, Line, draw_curves, draw_qualities
+from gencodec.bench.metrics import METRICS
+from gencodec.bench.own_codec import load
 from gencodec.bench.pictures import load_picture
-from gencodec.bench.rate_distortion import RateDistortion
+from gencodec.bench.rate_distortion import curve_of
 from gencodec.bench.report import read_report
-from gencodec.bench.speed import Speed
-from gencodec.bench.tables import kodak_section, replace_section, speed_section
+from gencodec.bench.tables import TARGET, kodak_section, replace_section, speed_section
 from gencodec.image import atomic_write
 
 DOCUMENTS = ("README.md", "weights/base.md")
@@ -26,9 +29,10 @@ def sections(root: Path) -> dict[str, str]:
     texts = {}
     kodak, speed = root / "benchmarks" / "kodak.json", root / "benchmarks" / "speed.json"
     if kodak.exists():
-        texts["kodak"] = kodak_section(read_report(RateDistortion, kodak))
+        published = read_anchors(root / "benchmarks" / "anchors.json").anchors
+        texts["kodak"] = kodak_section(read_report(Report, kodak), published)
     if speed.exists():
-        texts["speed"] = speed_section(read_report(Speed, speed))
+        texts["speed"] = speed_section(read_report(Report, speed))
     return texts
 
 
@@ -65,7 +69,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help=f"of the {PANEL[0]}x{PANEL[1]} crop shown (default: the middle)",
     )
     parser.add_argument(
-        "--qualities", type=qualities, default=SHOWN, metavar="Q,Q,...", help="of the photograph"
+        "--qualities", type=_qualities, default=SHOWN, metavar="Q,Q,...", help="of the photograph"
     )
     parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights for the photograph")
 
@@ -93,11 +97,25 @@ def _draw_curves(root: Path, target: Path) -> None:
     report_path = root / "benchmarks" / "kodak.json"
     if not report_path.exists():
         return
-    report = read_report(RateDistortion, report_path)
-    anchors = read_anchors(root / "benchmarks" / "anchors.json")
+    report = read_report(Report, report_path)
+    psnr = METRICS[0]
+    published = read_anchors(root / "benchmarks" / "anchors.json").anchors
+    lines = [
+        Line(anchor.label, anchor.curve, published=True)
+        for anchor in published
+        if anchor.name == TARGET
+    ]
+    own = curve_of(report.means, OWN_NAME, psnr)
+    for about in report.codecs:
+        curve = curve_of(report.means, about.name, psnr)
+        if about.name != OWN_NAME and curve is not None:
+            lines.append(Line(about.label, curve))
+    # From the best at a middle rate down, as the labels then stand.
+    lines.sort(key=lambda line: -np.interp(1.0, line.curve.bpp, line.curve.score))
     title = f"{report.dataset.folder.capitalize()}, means of {report.dataset.images} images"
+    assert own is not None
     try:
-        draw_curves(report.curve(), anchors, title, target)
+        draw_curves(own, lines, title, target)
     except ModuleNotFoundError as error:
         print(f"{target}: not drawn, {error.name} is not installed", file=sys.stderr)
         return
@@ -107,7 +125,7 @@ def _draw_curves(root: Path, target: Path) -> None:
 def _draw_photo(args: argparse.Namespace, target: Path) -> None:
     sample = load_picture(args.photo)
     middle = ((sample.width - PANEL[0]) // 2, (sample.height - PANEL[1]) // 2)
-    codec = load_gencodec(args.model, "cpu", args.qualities[0])
+    codec = load(Recipe(OWN_NAME, args.model))
     draw_qualities(codec, sample, args.qualities, args.corner or middle, target)
     print(f"{target}: drawn")
 
@@ -115,6 +133,13 @@ def _draw_photo(args: argparse.Namespace, target: Path) -> None:
 def _relinked(body: str, document: Path) -> str:
     """Links are written for the top of the checkout; a card in a folder needs a step up."""
     return body if document.name == "README.md" else body.replace("](", "](../")
+
+
+def _qualities(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not Q,Q,...") from None
 
 
 def _corner(text: str) -> tuple[int, int]:

@@ -1,26 +1,20 @@
-"""Peak resident memory of a codec, in a process of its own for each thing it does."""
+"""What a codec costs a process that has just begun: seconds until its first result, and memory.
+
+Each codec is loaded in a process of its own for each thing it does.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from gencodec.bench.contestants import Contestant, load_gencodec, load_rival
+import torch
+
+from gencodec.bench.contestants import Recipe, make_contestant
 from gencodec.bench.environment import peak_memory
-from gencodec.bench.options import use_threads
 from gencodec.image import Pixels
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How another process makes the same contestant: a codec's name, and what it needs."""
-
-    name: str
-    model: str | None
-    device: str
-    quality: float
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -35,31 +29,57 @@ class Memory:
     decode: int
 
 
-def measure_memory(recipe: Recipe, pixels: Pixels, stream: bytes) -> Memory:
+@dataclass(frozen=True)
+class Cold:
+    """Seconds in fresh processes: to load the codec, and of the first encode and decode after it.
+
+    Starting Python and importing torch is not counted.
+    """
+
+    load_s: float
+    encode_s: float
+    decode_s: float
+
+
+@dataclass(frozen=True)
+class _First:
+    """One process: megabytes when loaded and at the end, seconds to load and to do one thing."""
+
+    loaded: int
+    peak: int
+    load_s: float
+    work_s: float
+
+
+def measure_cold(recipe: Recipe, pixels: Pixels, stream: bytes) -> tuple[Memory, Cold]:
     """Encode the pixels in one fresh process, decode the stream in another."""
-    loaded, encode = _in_fresh_process(recipe, pixels)
-    _, decode = _in_fresh_process(recipe, stream)
-    return Memory(loaded, encode, decode)
+    encode = _in_fresh_process(recipe, pixels)
+    decode = _in_fresh_process(recipe, stream)
+    return (
+        Memory(encode.loaded, encode.peak, decode.peak),
+        Cold(encode.load_s, encode.work_s, decode.work_s),
+    )
 
 
-def make_contestant(recipe: Recipe) -> Contestant:
-    """The contestant of a recipe."""
-    gencodec = load_gencodec(recipe.model, recipe.device, recipe.quality)
-    return gencodec if recipe.name == gencodec.name else load_rival(recipe.name, gencodec.device)
-
-
-def _in_fresh_process(recipe: Recipe, work: Pixels | bytes) -> tuple[int, int]:
+def _in_fresh_process(recipe: Recipe, work: Pixels | bytes) -> _First:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_peaks, recipe, work).result()
+        return pool.submit(_first, recipe, work).result()
 
 
-def _peaks(recipe: Recipe, work: Pixels | bytes) -> tuple[int, int]:
-    use_threads(recipe.threads)
+def _first(recipe: Recipe, work: Pixels | bytes) -> _First:
+    torch.set_num_threads(recipe.threads)
+    begin = time.perf_counter()
     contestant = make_contestant(recipe)
-    loaded = peak_memory()
+    ready, loaded = time.perf_counter(), peak_memory()
     if isinstance(work, bytes):
         contestant.decompress(work)
     else:
         contestant.compress(work)
-    return round(loaded / 1e6), round(peak_memory() / 1e6)
+    done = time.perf_counter()
+    return _First(
+        round(loaded / 1e6),
+        round(peak_memory() / 1e6),
+        round(ready - begin, 3),
+        round(done - ready, 4),
+    )

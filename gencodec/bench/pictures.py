@@ -40,13 +40,19 @@ class Dataset:
 
 
 def find_pictures(folder: Path, *, limit: int | None = None) -> list[Path]:
-    """Picture files directly in a folder, by name, the first `limit`; ImageError if none."""
+    """Picture files directly in a folder, by name, the first `limit`; ImageError if none.
+
+    Of files that differ in their suffix alone, which would be the same row, the first counts.
+    """
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    paths: dict[str, Path] = {}
+    for path in sorted(found):
+        paths.setdefault(path.stem, path)
     if not paths:
         raise ImageError(f"{folder}: no pictures in it")
-    return paths[:limit]
+    return list(paths.values())[:limit]
 
 
 def load_picture(path: Path) -> Sample:
@@ -54,11 +60,28 @@ def load_picture(path: Path) -> Sample:
     return Sample(path.stem, read_picture(path).pixels)
 
 
+class Census:
+    """Counts pictures one by one, so that a large folder need not be held in memory."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._images = self._pixels = 0
+
+    def add(self, picture: Sample) -> None:
+        self._digest.update(f"{picture.name} {picture.pixels.shape}\n".encode())
+        self._digest.update(picture.pixels.tobytes())
+        self._images += 1
+        self._pixels += picture.width * picture.height
+
+    def dataset(self, folder: Path) -> Dataset:
+        """The identity of what was added."""
+        name, size = folder.resolve().name, round(self._pixels / 1e6, 3)
+        return Dataset(name, self._images, size, self._digest.hexdigest())
+
+
 def dataset(folder: Path, pictures: Iterable[Sample]) -> Dataset:
     """The identity of a set of pictures."""
-    digest, count, pixels = hashlib.sha256(), 0, 0
+    census = Census()
     for picture in pictures:
-        digest.update(f"{picture.name} {picture.pixels.shape}\n".encode())
-        digest.update(picture.pixels.tobytes())
-        count, pixels = count + 1, pixels + picture.width * picture.height
-    return Dataset(folder.resolve().name, count, round(pixels / 1e6, 3), digest.hexdigest())
+        census.add(picture)
+    return census.dataset(folder)

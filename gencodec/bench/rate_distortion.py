@@ -1,202 +1,252 @@
-"""Rate and distortion over a folder of images at several qualities, with real file bytes.
+"""Rate and distortion of one codec or many over a folder of images, with real file bytes.
 
-Means are means over the images of each image's bpp and PSNR in dB, not of the pooled error.
+    folder --find--> pictures --x codecs, x qualities--> tasks --cache, or processes--> rows
+    rows --means over the images--> curves --BD-rate, pair by pair--> report
+
+Means are means over the images of each image's bpp and scores, not of the pooled error.
 """
 
 from __future__ import annotations
 
-import argparse
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
-from gencodec.bench.anchors import Anchor, BdRate, bd_rates, read_anchors
-from gencodec.bench.contestants import Gencodec, load_gencodec
+from gencodec.bench.cache import Cache
+from gencodec.bench.contestants import OWN_NAME, About, Contestant, Recipe, make_contestant
 from gencodec.bench.curves import Curve
-from gencodec.bench.environment import Environment, environment
-from gencodec.bench.metrics import finite_psnr, ms_ssim, psnr_y
-from gencodec.bench.options import add_common, qualities, use_threads
-from gencodec.bench.pictures import Dataset, Sample, dataset, find_pictures, load_picture
-from gencodec.bench.report import write_report
-
-QUALITIES = (0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
-
-WHAT = (
-    "bpp: 8 x file bytes / pixels, header included; psnr: over RGB of decoded 8-bit pixels, dB; "
-    "psnr_y: of BT.601 luma, dB; ms_ssim: over RGB; ideal_bits: information content of the "
-    "coded symbols under the model; container_bytes: all of the file but the coded symbols; "
-    "means over images; bd_rate: percent of bits against the anchor at equal psnr, PCHIP over "
-    "the common range"
-)
+from gencodec.bench.jobs import Failure, reason_of, spread
+from gencodec.bench.metrics import METRICS, Metric, compare
+from gencodec.bench.own_codec import Gencodec
+from gencodec.bench.pictures import Census, Dataset, Sample, load_picture
+from gencodec.errors import ImageError
 
 
 @dataclass(frozen=True)
 class Row:
-    """One image at one quality."""
+    """One image by one codec at one quality; the last two are known for gencodec only."""
 
     codec: str
-    image: str
-    width: int
-    height: int
     quality: float
+    image: str
     file_bytes: int
-    container_bytes: int
-    ideal_bits: float
     bpp: float
     psnr: float
     psnr_y: float
-    ms_ssim: float | None
+    ms_ssim: float | None = None
+    ssimulacra2: float | None = None
+    container_bytes: int | None = None
+    ideal_bits: float | None = None
 
 
 @dataclass(frozen=True)
 class Mean:
-    """All images at one quality; rate_gap_percent is file bits over ideal bits, less 100 %."""
+    """A codec at one quality, over the images that it coded at all its qualities.
+
+    rate_gap_percent: file bits over ideal bits, less 100 %.
+    """
 
     codec: str
     quality: float
+    images: int
     bpp: float
     psnr: float
     psnr_y: float
-    ms_ssim: float | None
-    rate_gap_percent: float
+    ms_ssim: float | None = None
+    ssimulacra2: float | None = None
+    rate_gap_percent: float | None = None
 
 
 @dataclass(frozen=True)
-class RateDistortion:
-    """A whole measurement, as it stands in benchmarks/."""
+class Bug:
+    """What went wrong, with which codec, at which quality, on which image, as far as it matters."""
 
-    what: str
-    weights: str
-    weights_id: str
+    reason: str
+    codec: str | None = None
+    quality: float | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row to measure."""
+
+    recipe: Recipe
+    path: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All rows of a measurement, in the order of codecs, qualities and images."""
+
     dataset: Dataset
-    environment: Environment
-    bd_rate: tuple[BdRate, ...]
-    means: tuple[Mean, ...]
-    images: tuple[Row, ...]
-
-    def curve(self) -> Curve:
-        """Mean bpp and PSNR by ascending rate."""
-        return mean_curve(self.means)
+    images: tuple[str, ...]
+    codecs: tuple[About, ...]
+    rows: tuple[Row, ...]
+    bugs: tuple[Bug, ...]
 
 
-def measure(contestant: Gencodec, picture: Sample) -> Row:
+def measure(contestant: Contestant, picture: Sample) -> Row:
     """Compress and decompress one picture, and compare."""
     stream = contestant.compress(picture.pixels)
-    decoded = contestant.decompress(stream)
-    account = contestant.account(stream)
-    similarity = ms_ssim(picture.pixels, decoded)
-    return Row(
-        codec=contestant.name,
-        image=picture.name,
-        width=picture.width,
-        height=picture.height,
+    scores = compare(picture.pixels, contestant.decompress(stream))
+    row = Row(
+        codec=contestant.about.name,
         quality=contestant.quality,
+        image=picture.name,
         file_bytes=len(stream),
-        container_bytes=account.container_bytes,
-        ideal_bits=round(account.ideal_bits, 1),
         bpp=round(8 * len(stream) / (picture.width * picture.height), 5),
-        psnr=round(finite_psnr(picture.pixels, decoded), 4),
-        psnr_y=round(psnr_y(picture.pixels, decoded), 4),
-        ms_ssim=None if similarity is None else round(similarity, 6),
+        **asdict(scores),
+    )
+    if not isinstance(contestant, Gencodec):
+        return row
+    account = contestant.account(stream)
+    return replace(
+        row, container_bytes=account.container_bytes, ideal_bits=round(account.ideal_bits, 1)
     )
 
 
-def means(rows: Sequence[Row]) -> tuple[Mean, ...]:
-    """Rows of one quality to their mean, in the order of first appearance."""
+def measure_all(
+    recipes: Sequence[Recipe],
+    qualities: Sequence[float] | None,
+    paths: Sequence[Path],
+    folder: Path,
+    cache: Cache,
+    jobs: int,
+) -> Measured:
+    """Every codec at each of its qualities on every picture; what fails becomes a bug.
+
+    qualities: of gencodec, None for its own; rivals go through theirs.  ImageError when not one
+    picture can be read.
+    """
+    census, digests, bugs = Census(), dict[Path, str](), list[Bug]()
+    for path in paths:
+        try:
+            census.add(load_picture(path))
+            digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except (ImageError, OSError) as error:
+            bugs.append(Bug(reason_of(error), image=path.stem))
+    if not digests:
+        raise ImageError(f"{folder}: no picture in it can be read: {bugs[0].reason}")
+    codecs, tasks = [], list[Task]()
+    for recipe in recipes:
+        try:
+            contestant = make_contestant(recipe)
+        except Exception as error:
+            bugs.append(Bug(reason_of(error), codec=recipe.name))
+            continue
+        codecs.append(contestant.about)
+        own = recipe.name == OWN_NAME and qualities is not None
+        for quality in qualities if own and qualities else contestant.qualities:
+            for path, digest in digests.items():
+                key = cache.key(contestant.identity, quality, digest)
+                tasks.append(Task(replace(recipe, quality=quality), path, key))
+    results = dict(_results(tasks, cache, jobs))
+    for task in tasks:
+        result = results[task]
+        if isinstance(result, Failure):
+            name = task.recipe.name
+            bugs.append(Bug(result.reason, name, task.recipe.quality, task.path.stem))
+    rows = tuple(row for task in tasks if isinstance(row := results[task], Row))
+    images = tuple(path.stem for path in digests)
+    return Measured(census.dataset(folder), images, tuple(codecs), rows, tuple(bugs))
+
+
+def means(rows: Sequence[Row], images: Sequence[str] | None = None) -> tuple[Mean, ...]:
+    """Rows of one codec and quality to their mean, in the order of first appearance.
+
+    Over `images`, or else over those that the codec coded at every quality: points of a curve
+    are about the same images.
+    """
     grouped: dict[tuple[str, float], list[Row]] = {}
     for row in rows:
         grouped.setdefault((row.codec, row.quality), []).append(row)
-    return tuple(_mean(group) for group in grouped.values())
+    usable = {codec: set(complete_images(rows, codec)) for codec, _ in grouped}
+    averages = []
+    for (codec, _), group in grouped.items():
+        wanted = usable[codec] if images is None else usable[codec] & set(images)
+        kept = [row for row in group if row.image in wanted]
+        if kept:
+            averages.append(_mean(kept))
+    return tuple(averages)
 
 
-def mean_curve(rows: Sequence[Mean]) -> Curve:
-    """The curve through means, by ascending rate."""
-    points = sorted((row.bpp, row.psnr) for row in rows)
-    return Curve(tuple(bpp for bpp, _ in points), tuple(psnr for _, psnr in points))
+def complete_images(rows: Sequence[Row], codec: str) -> list[str]:
+    """Images that a codec has a row for at each quality it has rows for."""
+    found: dict[str, set[float]] = {}
+    for row in rows:
+        if row.codec == codec:
+            found.setdefault(row.image, set()).add(row.quality)
+    levels: set[float] = set().union(*found.values()) if found else set()
+    return [image for image, there in found.items() if there == levels]
 
 
-def run_all(
-    contestant: Gencodec,
-    folder: Path,
-    levels: Sequence[float],
-    anchors: Sequence[Anchor],
-    *,
-    limit: int | None = None,
-) -> RateDistortion:
-    """Measure every picture of a folder at every quality."""
-    pictures = [load_picture(path) for path in find_pictures(folder, limit=limit)]
-    rows = [measure(contestant.at(level), picture) for level, picture in _jobs(levels, pictures)]
-    averages = means(rows)
-    return RateDistortion(
-        what=WHAT,
-        weights=contestant.weights_name,
-        weights_id=contestant.weights.digest.hex(),
-        dataset=dataset(folder, pictures),
-        environment=environment(contestant.device, ["pytorch-msssim"]),
-        bd_rate=bd_rates(mean_curve(averages), anchors),
-        means=averages,
-        images=tuple(rows),
-    )
+def curve_of(averages: Sequence[Mean], codec: str, metric: Metric) -> Curve | None:
+    """A codec's curve of one metric by ascending rate; None where it was not computed."""
+    points = []
+    for mean in averages:
+        score = getattr(mean, metric.name)
+        if mean.codec == codec and score is None:
+            return None
+        if mean.codec == codec:
+            points.append((mean.bpp, metric.on_curve(score)))
+    points.sort()
+    return Curve(tuple(bpp for bpp, _ in points), tuple(score for _, score in points))
 
 
-def register(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``python -m gencodec.bench kodak``."""
-    add_common(parser, "benchmarks/kodak.json")
-    parser.add_argument(
-        "--qualities",
-        type=qualities,
-        default=QUALITIES,
-        metavar="Q,Q,...",
-        help="qualities 0..100 to measure (default: 0, 10, ... 100)",
-    )
-    parser.add_argument(
-        "--anchors",
-        type=Path,
-        nargs="*",
-        metavar="FILE",
-        help="JSON files of curves to compare with (default: benchmarks/anchors.json, if there)",
-    )
+def _results(
+    tasks: Sequence[Task], cache: Cache, jobs: int
+) -> Iterator[tuple[Task, Row | Failure]]:
+    """What the cache knows first, then what has to be measured, as it comes."""
+    open_tasks = []
+    bar = tqdm(total=len(tasks), file=sys.stderr, disable=None, unit="file", smoothing=0.05)
+    with bar:
+        for task in tasks:
+            row = cache.get(task.key, Row)
+            if row is None:
+                open_tasks.append(task)
+            else:
+                bar.update()
+                yield task, row
+        threads = max((task.recipe.threads for task in open_tasks), default=1)
+        for task, result in spread(_measure_task, open_tasks, jobs, partial(_prepare, threads)):
+            if isinstance(result, Row):
+                cache.put(task.key, result)
+            bar.update()
+            yield task, result
 
 
-def run(args: argparse.Namespace) -> int:
-    """Measure, write the report, print its means."""
-    use_threads(args.threads)
-    anchors = [anchor for path in _anchor_files(args.anchors) for anchor in read_anchors(path)]
-    contestant = load_gencodec(args.model, args.device, args.qualities[0])
-    report = run_all(contestant, args.folder, args.qualities, anchors, limit=args.limit)
-    write_report(report, args.output)
-    for mean in report.means:
-        print(f"quality {mean.quality:5g}: {mean.bpp:.4f} bpp, {mean.psnr:.3f} dB")
-    for rate in report.bd_rate:
-        print(f"BD-rate against {rate.label}: {rate.percent:+.1f} %")
-    return 0
+def _prepare(threads: int) -> None:
+    torch.set_num_threads(threads)
 
 
-def _anchor_files(given: list[Path] | None) -> list[Path]:
-    standard = Path("benchmarks/anchors.json")
-    if given is None:
-        return [standard] if standard.exists() else []
-    return given
+def _measure_task(task: Task) -> Row:
+    return measure(make_contestant(task.recipe), _load_picture(task.path))
 
 
-def _jobs(levels: Sequence[float], pictures: Sequence[Sample]) -> Iterator[tuple[float, Sample]]:
-    jobs = [(level, picture) for level in levels for picture in pictures]
-    return iter(tqdm(jobs, file=sys.stderr, disable=None, unit="image"))
+_load_picture = lru_cache(maxsize=4)(load_picture)
 
 
 def _mean(rows: Sequence[Row]) -> Mean:
-    count = len(rows)
-    similar = [row.ms_ssim for row in rows if row.ms_ssim is not None]
-    ideal = sum(row.ideal_bits for row in rows)
+    def mean_of(name: str, digits: int) -> float | None:
+        values = [value for row in rows if (value := getattr(row, name)) is not None]
+        return round(sum(values) / len(values), digits) if len(values) == len(rows) else None
+
+    scores = {metric.name: mean_of(metric.name, 6) for metric in METRICS}
+    ideal = [row.ideal_bits for row in rows if row.ideal_bits is not None]
+    gap = (8 * sum(row.file_bytes for row in rows) / sum(ideal) - 1) * 100 if ideal else None
     return Mean(
         codec=rows[0].codec,
         quality=rows[0].quality,
-        bpp=round(sum(row.bpp for row in rows) / count, 5),
-        psnr=round(sum(row.psnr for row in rows) / count, 4),
-        psnr_y=round(sum(row.psnr_y for row in rows) / count, 4),
-        ms_ssim=round(sum(similar) / count, 6) if len(similar) == count else None,
-        rate_gap_percent=round((8 * sum(row.file_bytes for row in rows) / ideal - 1) * 100, 3),
+        images=len(rows),
+        bpp=round(sum(row.bpp for row in rows) / len(rows), 5),
+        rate_gap_percent=None if gap is None else round(gap, 3),
+        **scores,  # type: ignore[arg-type]  # PSNR is always there
     )

@@ -15,18 +15,11 @@ T = TypeVar("T")
 
 
 def to_text(report: Any) -> str:
-    """A dataclass as JSON text; lists of objects one object a line, everything else short."""
-    parts = []
-    for key, value in dataclasses.asdict(report).items():
-        if isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
-            rows = ",\n".join(f"    {_line(row)}" for row in value)
-            parts.append(f"  {json.dumps(key)}: [\n{rows}\n  ]")
-        elif isinstance(value, dict):
-            rows = ",\n".join(f"    {json.dumps(k)}: {_line(v)}" for k, v in value.items())
-            parts.append(f"  {json.dumps(key)}: {{\n{rows}\n  }}")
-        else:
-            parts.append(f"  {json.dumps(key)}: {_line(value)}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+    """A dataclass as JSON text: what holds rows on lines of its own, everything else short.
+
+    Fields that are None, and would be if nothing were said, are left out.
+    """
+    return _block(_plain(report), "") + "\n"
 
 
 def from_text(kind: type[T], text: str) -> T:
@@ -47,6 +40,38 @@ def read_report(kind: type[T], path: Path) -> T:
         raise ValueError(f"{path}: {error}") from None
 
 
+def _plain(value: Any) -> Any:
+    """Dataclasses as dicts without what needs no saying."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {
+            field.name: _plain(content)
+            for field, content in fields
+            if content is not None or field.default is not None
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _block(value: dict[str, Any], indent: str) -> str:
+    """An object with each field on its own line, and lists of objects one object a line."""
+    inner = indent + "  "
+    parts = []
+    for key, item in value.items():
+        if isinstance(item, list) and item and isinstance(item[0], dict):
+            rows = ",\n".join(f"{inner}  {_line(row)}" for row in item)
+            text = f"[\n{rows}\n{inner}]"
+        elif isinstance(item, dict) and item:
+            text = _block(item, inner)
+        else:
+            text = _line(item)
+        parts.append(f"{inner}{json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+
+
 def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
@@ -55,10 +80,12 @@ def _build(kind: Any, raw: Any) -> Any:
     """A value of the annotated type from what JSON made of it."""
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        names = [field.name for field in dataclasses.fields(kind)]
-        if not isinstance(raw, dict) or set(raw) != set(names):
-            raise ValueError(f"not a {kind.__name__}: expected the fields {', '.join(names)}")
-        return kind(**{name: _build(hints[name], raw[name]) for name in names})
+        fields = dataclasses.fields(kind)
+        needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+        if not isinstance(raw, dict) or not needed <= set(raw) <= {f.name for f in fields}:
+            names = ", ".join(field.name for field in fields)
+            raise ValueError(f"not a {kind.__name__}: expected the fields {names}")
+        return kind(**{name: _build(hints[name], item) for name, item in raw.items()})
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple and isinstance(raw, list):
         return tuple(_build(args[0], item) for item in raw)

@@ -2,53 +2,61 @@
 
 Codecs take turns image by image, repetition by repetition, so that whatever else the machine
 does falls on all of them alike.  Encode: uint8 pixels in memory to a whole stream in memory.
-Decode: the way back.
+Decode: the way back.  Rivals code each image at the quality whose file is nearest to gencodec's
+in bytes.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
-from gencodec.bench.contestants import Contestant, Gencodec, load_gencodec, load_rival
-from gencodec.bench.environment import Environment, environment
-from gencodec.bench.memory import Memory, Recipe, measure_memory
-from gencodec.bench.options import add_common, positive, quality, use_threads
-from gencodec.bench.pictures import Dataset, Sample, dataset, find_pictures, load_picture
-from gencodec.bench.report import write_report
+from gencodec.bench.contestants import Contestant, Recipe, make_contestant, nearest_in_bytes
+from gencodec.bench.jobs import reason_of
+from gencodec.bench.memory import Cold, Memory, measure_cold
+from gencodec.bench.own_codec import Gencodec
+from gencodec.bench.pictures import Sample, load_picture
+from gencodec.bench.rate_distortion import Bug
 from gencodec.bench.stages import FILE_STAGES, timed_compress, timed_decompress
-from gencodec.codec import DEFAULT_QUALITY
+from gencodec.bench.throughput import BATCHES, SIZES, Throughput, measure_throughput
 
 WHAT = (
     "seconds a megapixel: for each image the median over the repetitions, added up over the "
     "images and divided by their megapixels; encode: uint8 pixels in memory to a stream in "
     "memory, decode: the way back; codecs in turns, image by image, in one process, after an "
-    "untimed round; stages: of runs of their own in the same turns, share: of encode or decode "
-    "time, which reading and writing picture files is no part of; memory: megabytes resident at "
-    "most in a process of its own that loads the codec and does one thing to the largest image, "
-    "interpreter and libraries included"
+    "untimed round; rivals at the quality whose file is nearest in bytes to gencodec's; stages: "
+    "of runs of their own in the same turns, share: of encode or decode time, which reading and "
+    "writing picture files is no part of; cold: seconds in fresh processes, Python and torch "
+    "already imported; memory: megabytes resident at most in such a process, interpreter and "
+    "libraries included; alike: files that decode with other_threads threads to pixels at most "
+    "one level from those decoded with all; throughput: gencodec on CUDA, images a second by "
+    "device events"
 )
 
 
 @dataclass(frozen=True)
 class CodecSpeed:
-    """One codec over all images."""
+    """One codec over all images; threads 0: its own choice; alike None: not checked."""
 
     codec: str
     label: str
     note: str
+    threads: int
     bpp: float
     encode_s_per_mp: float
     decode_s_per_mp: float
+    cold: Cold
     memory: Memory
+    alike: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Timing:
     image: str
     width: int
     height: int
+    quality: float
     file_bytes: int
     encode_s: float
     decode_s: float
@@ -78,18 +87,17 @@ class Timing:
 
 @dataclass(frozen=True)
 class Speed:
-    """A whole measurement, as it stands in benchmarks/."""
+    """The speed part of a report."""
 
     what: str
-    weights: str
-    weights_id: str
     quality: float
     repetitions: int
-    dataset: Dataset
-    environment: Environment
+    threads: int
+    other_threads: int
     codecs: tuple[CodecSpeed, ...]
     stages: tuple[StageTime, ...]
-    images: tuple[Timing, ...]
+    timings: tuple[Timing, ...]
+    throughput: tuple[Throughput, ...]
 
 
 @dataclass
@@ -116,10 +124,11 @@ class Track:
     def timing(self) -> Timing:
         """The figures of all laps."""
         return Timing(
-            codec=self.codec.name,
+            codec=self.codec.about.name,
             image=self.sample.name,
             width=self.sample.width,
             height=self.sample.height,
+            quality=round(self.codec.quality, 3),
             file_bytes=len(self.stream),
             encode_s=round(statistics.median(self.encode), 5),
             decode_s=round(statistics.median(self.decode), 5),
@@ -145,16 +154,64 @@ class StageTrack:
                 self.laps.setdefault((direction, stage), []).append(value)
 
 
-def race(
-    contestants: Sequence[Contestant], paths: Sequence[Path], repetitions: int
-) -> tuple[tuple[Timing, ...], tuple[StageTime, ...]]:
-    """Time all contestants, the first being gencodec, in turns; its stages as well."""
-    subject = contestants[0]
-    assert isinstance(subject, Gencodec)
+def measure_speed(
+    recipes: Sequence[Recipe], paths: Sequence[Path], repetitions: int
+) -> tuple[Speed, tuple[Bug, ...]]:
+    """A race of the codecs, gencodec first among them; one that fails is left out, as a bug."""
     samples = [load_picture(path) for path in paths]
-    tracks = [[Track(codec, sample) for codec in contestants] for sample in samples]
+    largest = max(samples, key=lambda sample: sample.width * sample.height)
+    threads, before = recipes[0].threads, torch.get_num_threads()
+    other = 1 if threads > 1 else 2
+    cold, alike, grid, bugs = [], {}, [], []
+    try:
+        torch.set_num_threads(threads)
+        subject = make_contestant(recipes[0])
+        assert isinstance(subject, Gencodec)
+        targets = [len(subject.compress(sample.pixels)) for sample in samples]
+        for recipe in recipes:
+            try:
+                codec = make_contestant(recipe)
+                at = [
+                    codec if codec is subject else nearest_in_bytes(codec, sample, target)[0]
+                    for sample, target in zip(samples, targets, strict=True)
+                ]
+                middle = at[samples.index(largest)]
+                stream = middle.compress(largest.pixels)
+                fixed = replace(recipe, quality=middle.quality)
+                cold.append(measure_cold(fixed, largest.pixels, stream))
+                alike[recipe.name] = decodes_alike(recipe, at, samples, other)
+                grid.append(at)
+            except (Exception, BrokenProcessPool) as error:
+                bugs.append(Bug(f"speed: {reason_of(error)}", recipe.name))
+        timings, stages = race(grid, samples, paths, repetitions)
+        codecs = tuple(
+            summary(at[0], timings, *measured, alike[at[0].about.name])
+            for at, measured in zip(grid, cold, strict=True)
+        )
+        rates = measure_throughput(subject, samples, SIZES, BATCHES, repetitions)
+    finally:
+        torch.set_num_threads(before)
+    speed = Speed(
+        WHAT, subject.quality, repetitions, threads, other, codecs, stages, timings, rates
+    )
+    return speed, tuple(bugs)
+
+
+def race(
+    grid: Sequence[Sequence[Contestant]],
+    samples: Sequence[Sample],
+    paths: Sequence[Path],
+    repetitions: int,
+) -> tuple[tuple[Timing, ...], tuple[StageTime, ...]]:
+    """Time all codecs in turns, and gencodec's stages as well.
+
+    grid: a row for each codec, gencodec's first, with the codec as it codes each sample.
+    """
+    subject = grid[0][0]
+    assert isinstance(subject, Gencodec)
+    tracks = [[Track(row[index], sample) for row in grid] for index, sample in enumerate(samples)]
     stages = [StageTrack(subject, path) for path in paths]
-    _warm_up(contestants, samples)
+    _warm_up(tracks)
     for turn in tqdm(range(repetitions), file=sys.stderr, disable=None, unit="round"):
         for index, (of_image, of_stages) in enumerate(zip(tracks, stages, strict=True)):
             # Who goes first changes, for the first may find the caches cold.
@@ -187,83 +244,62 @@ def stage_times(tracks: Sequence[StageTrack], megapixels: float) -> tuple[StageT
     )
 
 
-def summary(codec: Contestant, timings: Sequence[Timing], memory: Memory) -> CodecSpeed:
+def decodes_alike(
+    recipe: Recipe, at: Sequence[Contestant], samples: Sequence[Sample], threads: int
+) -> int | None:
+    """How many images' files decode with another number of threads to the same picture.
+
+    The same: no sample more than one level off, as rounding in a float synthesis may be.  None
+    for codecs whose threads are not ours to set.
+    """
+    if not at[0].about.threads:
+        return None
+    count = 0
+    for codec, sample in zip(at, samples, strict=True):
+        stream = codec.compress(sample.pixels)
+        expected = codec.decompress(stream).astype(np.int16)
+        present = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            other = make_contestant(replace(recipe, threads=threads)).at(codec.quality)
+            decoded = other.decompress(stream).astype(np.int16)
+            count += decoded.shape == expected.shape and bool(np.abs(decoded - expected).max() <= 1)
+        except Exception:  # a codec that notices refuses the file
+            continue
+        finally:
+            torch.set_num_threads(present)
+    return count
+
+
+def summary(
+    codec: Contestant, timings: Sequence[Timing], memory: Memory, cold: Cold, alike: int | None
+) -> CodecSpeed:
     """One codec's timings over all images."""
-    own = [timing for timing in timings if timing.codec == codec.name]
+    about = codec.about
+    own = [timing for timing in timings if timing.codec == about.name]
     pixels = [timing.width * timing.height for timing in own]
     megapixels = sum(pixels) / 1e6
     bpp = sum(8 * t.file_bytes / n for t, n in zip(own, pixels, strict=True)) / len(own)
     return CodecSpeed(
-        codec=codec.name,
-        label=codec.label,
-        note=codec.note,
+        codec=about.name,
+        label=about.label,
+        note=about.note,
+        threads=about.threads,
         bpp=round(bpp, 4),
         encode_s_per_mp=round(sum(timing.encode_s for timing in own) / megapixels, 4),
         decode_s_per_mp=round(sum(timing.decode_s for timing in own) / megapixels, 4),
+        cold=cold,
         memory=memory,
+        alike=alike,
     )
 
 
-def register(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``python -m gencodec.bench speed``."""
-    add_common(parser, "benchmarks/speed.json")
-    parser.add_argument("-q", "--quality", type=quality, default=DEFAULT_QUALITY, metavar="0..100")
-    parser.add_argument(
-        "--against",
-        action="append",
-        default=[],
-        metavar="RIVAL",
-        help="a rival in the same run, such as compressai:mbt2018-mean",
-    )
-    parser.add_argument("--repeat", type=positive, default=5, metavar="N", help="default: 5")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Measure, write the report, print its summary."""
-    use_threads(args.threads)
-    subject = load_gencodec(args.model, args.device, args.quality)
-    rivals = [load_rival(name, subject.device) for name in args.against]
-    contestants: list[Contestant] = [subject, *rivals]
-    paths = find_pictures(args.folder, limit=args.limit)
-    timings, stages = race(contestants, paths, args.repeat)
-    samples = [load_picture(path) for path in paths]
-    largest = max(samples, key=lambda sample: sample.width * sample.height)
-    codecs = []
-    for codec in contestants:
-        recipe = Recipe(codec.name, args.model, args.device, args.quality, torch.get_num_threads())
-        memory = measure_memory(recipe, largest.pixels, codec.compress(largest.pixels))
-        codecs.append(summary(codec, timings, memory))
-    report = Speed(
-        what=WHAT,
-        weights=subject.weights_name,
-        weights_id=subject.weights.digest.hex(),
-        quality=args.quality,
-        repetitions=args.repeat,
-        dataset=dataset(args.folder, samples),
-        environment=environment(
-            subject.device, sorted({name.partition(":")[0] for name in args.against})
-        ),
-        codecs=tuple(codecs),
-        stages=stages,
-        images=timings,
-    )
-    write_report(report, args.output)
-    for row in report.codecs:
-        print(
-            f"{row.label}: encode {row.encode_s_per_mp:.3f}, decode {row.decode_s_per_mp:.3f} s/MP"
-        )
-    for part in report.stages:
-        share = "" if part.share is None else f", {part.share:.0%}"
-        print(f"  {part.direction} {part.stage}: {part.s_per_mp:.4f} s/MP{share}")
-    return 0
-
-
-def _warm_up(contestants: Sequence[Contestant], samples: Sequence[Sample]) -> None:
+def _warm_up(tracks: Sequence[Sequence[Track]]) -> None:
     """Once through each codec for each size, so that no lap pays for first uses."""
-    sizes = {sample.pixels.shape: sample for sample in samples}
-    for sample in sizes.values():
-        for codec in contestants:
-            codec.decompress(codec.compress(sample.pixels))
+    sizes = {of_image[0].sample.pixels.shape: of_image for of_image in tracks}
+    for of_image in sizes.values():
+        for track in of_image:
+            track.codec.decompress(track.codec.compress(track.sample.pixels))
 
 
 def _settle(device: torch.device) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from gencodec.bench.contestants import Gencodec
+from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import LATENTS, Container, Header, Section, pack, unpack
 from gencodec.codec import step_of
 from gencodec.codec.latents import decode_latents, quantise

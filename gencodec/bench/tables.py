@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gencodec.bench.rate_distortion import Mean, RateDistortion
-from gencodec.bench.speed import Speed
+from gencodec.bench.anchors import Anchor
+from gencodec.bench.command import Report
+from gencodec.bench.contestants import OWN_NAME
+from gencodec.bench.metrics import METRICS
+from gencodec.bench.rate_distortion import Mean
+from gencodec.bench.speed import CodecSpeed, Speed
+
+TARGET = "vtm-18.0"
+"""The published curve that the README names beside what was measured."""
 
 ROWS = 6
 """Qualities shown of those measured."""
@@ -33,45 +40,54 @@ def replace_section(text: str, name: str, body: str) -> str:
     return pattern.sub(lambda _: f"{begin}\n\n{body}\n\n{end}", text)
 
 
-def kodak_section(report: RateDistortion) -> str:
+def kodak_section(report: Report, published: Sequence[Anchor]) -> str:
     """The curve at a handful of qualities, the BD-rates, and how they were measured."""
-    parts = [_curve_table(report.means)]
-    if report.bd_rate:
-        parts.append(_bd_table(report))
+    own = [mean for mean in report.means if mean.codec == OWN_NAME]
+    parts = [_curve_table(own), _bd_table(report, published)]
     parts.append(
         f"Means over the {report.dataset.images} images of `{report.dataset.folder}` with weights "
         f"`{report.weights}` ({report.weights_id[:8]}). bpp counts whole files, header included; "
-        "PSNR is over RGB of the decoded 8-bit pixels; a negative BD-rate means fewer bits. All "
-        "rows: [benchmarks/kodak.json](benchmarks/kodak.json), the rivals' settings: "
+        "distortion is that of decoded 8-bit pixels. The second table gives gencodec's bits "
+        "against each codec's at equal score (BD-rate, over the range that both curves span; "
+        "negative means fewer). All rows, versions and settings: "
+        "[benchmarks/kodak.json](benchmarks/kodak.json); the published curve: "
         "[benchmarks/anchors.json](benchmarks/anchors.json)."
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
-def speed_section(report: Speed) -> str:
+def speed_section(report: Report) -> str:
     """Seconds a megapixel of each codec, shares of gencodec's stages, and the machine."""
+    speed = report.speed
+    if speed is None:
+        raise ValueError("the report has no speed in it; measure with --speed")
+    count = len({timing.image for timing in speed.timings})
     lines = [
-        "| codec | encode, s/MP | decode, s/MP | memory, MB |",
-        "|---|---:|---:|---:|",
+        "| codec | bpp | encode, s/MP | decode, s/MP | first encode, s | memory, MB "
+        f"| decode with {_threads(speed.other_threads)} |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for row in report.codecs:
+    for row in speed.codecs:
         memory = max(row.memory.encode, row.memory.decode)
+        alike = "not checked" if row.alike is None else f"{row.alike} of {count} files alike"
         lines.append(
-            f"| {row.label} | {row.encode_s_per_mp:.3f} | {row.decode_s_per_mp:.3f} "
-            f"| {memory or '?'} |"
+            f"| {_speed_label(row, speed)} | {row.bpp:.2f} | {row.encode_s_per_mp:.3f} "
+            f"| {row.decode_s_per_mp:.3f} | {row.cold.load_s + row.cold.encode_s:.2f} "
+            f"| {memory or '?'} | {alike} |"
         )
     parts = ["\n".join(lines)]
-    parts += [f"{row.label}: {row.note}." for row in report.codecs if row.note]
+    parts += [f"{row.label}: {row.note}." for row in speed.codecs if row.note]
     for direction in ("encode", "decode"):
-        parts.append(f"{direction.capitalize()} time goes to {_shares(report, direction)}.")
+        parts.append(f"{direction.capitalize()} time goes to {_shares(speed, direction)}.")
     machine, data = report.environment, report.dataset
     where = machine.cpu if machine.device == "cpu" else f"{machine.device} beside {machine.cpu}"
     parts.append(
-        f"Measured on {where}, {machine.threads} threads, torch {machine.versions['torch']}: "
-        f"{data.images} images of `{data.folder}` ({data.megapixels:g} MP), medians of "
-        f"{report.repetitions} runs with the codecs taking turns; from pixels in memory to a "
-        "stream in memory and back. Memory is the most that a process of its own held, "
-        "interpreter and libraries included. All rows: "
+        f"Measured on {where}, {_threads(speed.threads)}, torch {machine.versions['torch']}: "
+        f"{count} images of `{data.folder}`, medians of "
+        f"{speed.repetitions} runs with the codecs taking turns; from pixels in memory to a "
+        "stream in memory and back. First encode: in a fresh process, loading the codec included. "
+        "Memory is the most that such a process held, interpreter and libraries included. Alike: "
+        "no sample more than one level off. All rows: "
         "[benchmarks/speed.json](benchmarks/speed.json)."
     )
     return "\n\n".join(parts)
@@ -85,24 +101,47 @@ def handful(rows: Sequence[Mean], count: int = ROWS) -> list[Mean]:
 
 
 def _curve_table(rows: Sequence[Mean]) -> str:
-    similar = all(row.ms_ssim is not None for row in rows)
-    lines = [
-        "| quality | bpp | PSNR, dB | luma PSNR, dB |" + (" MS-SSIM |" if similar else ""),
-        "|---:|---:|---:|---:|" + ("---:|" if similar else ""),
-    ]
+    shown = [m for m in METRICS if all(getattr(row, m.name) is not None for row in rows)]
+    digits = {"ms_ssim": 4, "ssimulacra2": 1}
+    heads = [f"{m.label}, dB" if m.name.startswith("psnr") else m.label for m in shown]
+    lines = [f"| quality | bpp | {' | '.join(heads)} |", "|---:|---:|" + "---:|" * len(shown)]
     for row in handful(rows):
-        line = f"| {row.quality:g} | {row.bpp:.3f} | {row.psnr:.2f} | {row.psnr_y:.2f} |"
-        lines.append(line + (f" {row.ms_ssim:.4f} |" if similar else ""))
+        cells = (f"{getattr(row, m.name):.{digits.get(m.name, 2)}f}" for m in shown)
+        lines.append(f"| {row.quality:g} | {row.bpp:.3f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _bd_table(report: RateDistortion) -> str:
-    names = " | ".join(rate.label for rate in report.bd_rate)
-    values = " | ".join(_signed(rate.percent) for rate in report.bd_rate)
-    return (
-        f"| at equal PSNR, against | {names} |\n|---|{'---:|' * len(report.bd_rate)}\n"
-        f"| bits of gencodec (BD-rate) | {values} |"
-    )
+def _bd_table(report: Report, published: Sequence[Anchor]) -> str:
+    """gencodec against the published target and all rivals, a row for each metric."""
+    labels = {anchor.name: f"{anchor.label}, published" for anchor in published}
+    labels = {name: label for name, label in labels.items() if name == TARGET}
+    labels |= {about.name: about.label for about in report.codecs if about.name != OWN_NAME}
+    rates = {
+        (delta.anchor, delta.metric): delta.bd_rate
+        for delta in report.deltas
+        if delta.codec == OWN_NAME and delta.anchor in labels
+    }
+    columns = [name for name in labels if any(anchor == name for anchor, _ in rates)]
+    if not columns:
+        return ""
+    lines = [
+        f"| at equal | {' | '.join(labels[name] for name in columns)} |",
+        f"|---|{'---:|' * len(columns)}",
+    ]
+    for metric in METRICS:
+        cells = [rates.get((name, metric.name)) for name in columns]
+        if any(cell is not None for cell in cells):
+            shown = " | ".join("" if cell is None else _signed(cell) for cell in cells)
+            lines.append(f"| {metric.label} | {shown} |")
+    return "\n".join(lines)
+
+
+def _speed_label(row: CodecSpeed, speed: Speed) -> str:
+    return f"{row.label}, quality {speed.quality:g}" if row.codec == OWN_NAME else row.label
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _signed(percent: float) -> str:
@@ -110,10 +149,10 @@ def _signed(percent: float) -> str:
     return f"{percent:+.1f} %".replace("-", "\N{MINUS SIGN}")
 
 
-def _shares(report: Speed, direction: str) -> str:
+def _shares(speed: Speed, direction: str) -> str:
     parts = [
         (stage.share, STAGE_NAMES.get(stage.stage, stage.stage))
-        for stage in report.stages
+        for stage in speed.stages
         if stage.direction == direction and stage.share is not None
     ]
     parts.sort(key=lambda part: -part[0])

@@ -44,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "verify": Command("gencodec.cli.verify", "every check on .gnc files, all symbols decoded"),
     "models": Command("gencodec.cli.models", "the weights that come with gencodec"),
     "train": Command("gencodec.cli.train", "weights from your own pictures"),
+    "bench": Command("gencodec.cli.bench", "rate, distortion and speed beside other codecs"),
 }
 
 EXIT_CODES = "exit code: 0 all done, 1 some failed, 2 wrong usage, 130 interrupted"

@@ -12,49 +12,48 @@ from PIL import Image
 
 from gencodec.bench import drawing
 from gencodec.bench.__main__ import main
-from gencodec.bench.anchors import BdRate, read_anchors
-from gencodec.bench.contestants import Gencodec
+from gencodec.bench.anchors import read_anchors
+from gencodec.bench.command import Report
+from gencodec.bench.comparison import Delta
+from gencodec.bench.contestants import OWN_NAME, About
 from gencodec.bench.environment import Environment
 from gencodec.bench.figures import stale_documents
-from gencodec.bench.memory import Memory
+from gencodec.bench.memory import Cold, Memory
+from gencodec.bench.metrics import METRICS
+from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Dataset, Sample
-from gencodec.bench.rate_distortion import Mean, RateDistortion
+from gencodec.bench.rate_distortion import Mean, curve_of
 from gencodec.bench.report import read_report, write_report
-from gencodec.bench.speed import CodecSpeed, Speed, StageTime
+from gencodec.bench.speed import CodecSpeed, Speed, StageTime, Timing
 from gencodec.bench.tables import handful, replace_section
 from gencodec.model.registry import list_weights
 
 ROOT = Path(__file__).resolve().parents[2]
-REPORTS = [path for path in (ROOT / "benchmarks").glob("*.json") if path.name != "anchors.json"]
+REPORTS = [ROOT / "benchmarks" / name for name in ("kodak.json", "speed.json")]
+MINUS = "\N{MINUS SIGN}"
 
-PLACE = Dataset("kodak", 24, 9.437, "0" * 64)
-MACHINE = Environment("A CPU", 2, "cpu", 2, "Linux x86_64", {"torch": "2.13.0"})
-KODAK = RateDistortion(
-    what="what",
-    weights="base",
-    weights_id="1234567890abcdef",
-    dataset=PLACE,
-    environment=MACHINE,
-    bd_rate=(
-        BdRate("vtm-18.0", "VTM-18.0", 12.34, 27.0, 40.0),
-        BdRate("webp-m6", "WebP", -30.06, 27.0, 40.0),
-    ),
-    means=tuple(
-        Mean("gencodec", q * 10.0, 0.1 + 0.1 * q, 25.0 + q, 26.0 + q, 0.9, 0.2) for q in range(11)
-    ),
-    images=(),
-)
 SPEED = Speed(
     what="what",
-    weights="base",
-    weights_id="1234567890abcdef",
     quality=60.0,
     repetitions=5,
-    dataset=PLACE,
-    environment=MACHINE,
+    threads=2,
+    other_threads=1,
     codecs=(
-        CodecSpeed("gencodec", "gencodec base, quality 60", "", 0.5, 0.5, 0.4, Memory(1, 300, 200)),
-        CodecSpeed("r:x", "Rival", "random weights", 0.5, 1.0, 2.0, Memory(1, 500, 600)),
+        CodecSpeed(
+            "gencodec",
+            "gencodec base",
+            "",
+            2,
+            0.5,
+            0.5,
+            0.4,
+            Cold(0.2, 0.3, 0.2),
+            Memory(1, 3, 2),
+            1,
+        ),
+        CodecSpeed(
+            "r", "Rival", "random weights", 2, 0.5, 1.0, 2.0, Cold(1, 1.5, 0), Memory(1, 5, 6), 0
+        ),
     ),
     stages=(
         StageTime("encode", "read", 0.1, None),
@@ -63,7 +62,33 @@ SPEED = Speed(
         StageTime("encode", "prior", 0.1, 0.249),
         StageTime("decode", "g_s", 0.3, 1.0),
     ),
+    timings=(Timing("gencodec", "a", 9, 9, 60.0, 9, 0.1, 0.1, 0.1, 0.1),),
+    throughput=(),
+)
+REPORT = Report(
+    what="what",
+    weights="base",
+    weights_id="1234567890abcdef",
+    dataset=Dataset("kodak", 24, 9.437, "0" * 64),
+    environment=Environment("A CPU", 2, "cpu", 2, "Linux x86_64", {"torch": "2.13.0"}),
+    codecs=(
+        About(OWN_NAME, "gencodec base", "compress", "1", 1),
+        About("webp", "WebP m6", "webp", "1", 1),
+    ),
+    bugs=(),
+    deltas=(
+        Delta(OWN_NAME, "vtm-18.0", "psnr", 12.34, -0.5, 27.0, 40.0, 80.0, 24),
+        Delta(OWN_NAME, "webp", "psnr", -30.06, 1.0, 27.0, 40.0, 80.0, 24),
+        Delta("webp", OWN_NAME, "psnr", 43.0, -1.0, 27.0, 40.0, 80.0, 24),
+        Delta(OWN_NAME, "webp", "ssimulacra2", -12.0, 1.0, 27.0, 40.0, 80.0, 24),
+    ),
+    means=tuple(
+        Mean(OWN_NAME, q * 10.0, 24, 0.1 + 0.1 * q, 25.0 + q, 26.0 + q, 0.9, 50.0 + q, 0.2)
+        for q in range(11)
+    )
+    + tuple(Mean("webp", q, 24, 0.2 * q, 25.0 + q, 26.0 + q) for q in (1.0, 2.0, 3.0)),
     images=(),
+    speed=SPEED,
 )
 README = """# Name
 
@@ -79,8 +104,8 @@ between
 def checkout(tmp_path: Path) -> Path:
     for name in ("benchmarks", "weights"):
         (tmp_path / name).mkdir()
-    write_report(KODAK, tmp_path / "benchmarks" / "kodak.json")
-    write_report(SPEED, tmp_path / "benchmarks" / "speed.json")
+    write_report(REPORT, tmp_path / "benchmarks" / "kodak.json")
+    write_report(REPORT, tmp_path / "benchmarks" / "speed.json")
     shutil.copy(ROOT / "benchmarks" / "anchors.json", tmp_path / "benchmarks")
     for name in ("README.md", "weights/base.md"):
         (tmp_path / name).write_text(README, encoding="utf-8")
@@ -93,11 +118,14 @@ def test_tables_say_what_the_reports_say(checkout: Path) -> None:
     assert main(["figures", "--root", str(checkout)]) == 0
     text = (checkout / "README.md").read_text(encoding="utf-8")
     for line in (
-        "| 0 | 0.100 | 25.00 | 26.00 | 0.9000 |",
-        "| 100 | 1.100 | 35.00 | 36.00 | 0.9000 |",
-        "| bits of gencodec (BD-rate) | +12.3 % | \N{MINUS SIGN}30.1 % |",
-        "| gencodec base, quality 60 | 0.500 | 0.400 | 300 |",
-        "| Rival | 1.000 | 2.000 | 600 |",
+        "| quality | bpp | PSNR, dB | luma PSNR, dB | MS-SSIM | SSIMULACRA 2 |",
+        "| 0 | 0.100 | 25.00 | 26.00 | 0.9000 | 50.0 |",
+        "| 100 | 1.100 | 35.00 | 36.00 | 0.9000 | 60.0 |",
+        "| at equal | VTM-18.0, published | WebP m6 |",
+        f"| PSNR | +12.3 % | {MINUS}30.1 % |",
+        f"| SSIMULACRA 2 |  | {MINUS}12.0 % |",
+        "| gencodec base, quality 60 | 0.50 | 0.500 | 0.400 | 0.50 | 3 | 1 of 1 files alike |",
+        "| Rival | 0.50 | 1.000 | 2.000 | 2.50 | 6 | 0 of 1 files alike |",
         "Rival: random weights.",
         "Encode time goes to the analysis transform (75 %), the exact prior (25 %), "
         "the container (under 1 %).",
@@ -133,17 +161,20 @@ def test_markers() -> None:
 
 
 def test_a_handful_keeps_the_ends() -> None:
-    picked = [row.quality for row in handful(KODAK.means)]
+    picked = [row.quality for row in handful(REPORT.means[:11])]
     assert picked == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
-    assert handful(KODAK.means[:3]) == list(KODAK.means[:3])
+    assert handful(REPORT.means[:3]) == list(REPORT.means[:3])
 
 
 def test_curves_are_drawn_the_same_twice(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    anchors = read_anchors(ROOT / "benchmarks" / "anchors.json")
+    own = curve_of(REPORT.means, OWN_NAME, METRICS[0])
+    anchors = read_anchors(ROOT / "benchmarks" / "anchors.json").anchors
+    lines = [drawing.Line(anchor.label, anchor.curve, published=True) for anchor in anchors]
     drawn = []
+    assert own is not None
     for name in ("a.svg", "b.svg"):
-        drawing.draw_curves(KODAK.curve(), anchors, "Kodak", tmp_path / name)
+        drawing.draw_curves(own, lines, "Kodak", tmp_path / name)
         drawn.append((tmp_path / name).read_bytes())
     assert drawn[0] == drawn[1] and drawn[0].startswith(b"<?xml")
     assert len(drawn[0]) < 200_000
@@ -180,6 +211,6 @@ def test_committed_tables_are_those_of_the_committed_reports() -> None:
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.name)
 def test_committed_reports_are_of_weights_that_are_shipped(path: Path) -> None:
-    report = read_report(Speed if path.name.startswith("speed") else RateDistortion, path)
-    assert isinstance(report, (Speed, RateDistortion))
+    report = read_report(Report, path)
     assert report.weights_id in {entry.id_hex for entry in list_weights()}
+    assert path.stat().st_size < 400_000

@@ -1,28 +1,61 @@
-"""Reports of rate and distortion, on small pictures with the shipped weights."""
+"""Rows, means and comparisons, on small pictures with the shipped weights and a simple rival."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from gencodec.bench.__main__ import main
-from gencodec.bench.contestants import Gencodec
+from gencodec.bench.anchors import Anchor
+from gencodec.bench.command import Report
+from gencodec.bench.comparison import deltas
+from gencodec.bench.contestants import Contestant, nearest_in_bytes
 from gencodec.bench.curves import psnr
+from gencodec.bench.environment import environment
+from gencodec.bench.metrics import METRICS
+from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import dataset, find_pictures, load_picture
-from gencodec.bench.rate_distortion import RateDistortion, measure, run_all
+from gencodec.bench.rate_distortion import Bug, Row, complete_images, curve_of, means, measure
 from gencodec.bench.report import from_text, read_report, to_text
 from gencodec.errors import ImageError
 
-QUALITIES = (20.0, 80.0)
+QUALITIES = (20.0, 50.0, 80.0)
 
 
 @pytest.fixture(scope="module")
-def report(codec: Gencodec, folder: Path) -> RateDistortion:
-    return run_all(codec, folder, QUALITIES, [])
+def rows(codec: Gencodec, folder: Path) -> list[Row]:
+    pictures = [load_picture(path) for path in find_pictures(folder)]
+    return [measure(codec.at(quality), picture) for quality in QUALITIES for picture in pictures]
+
+
+@pytest.fixture(scope="module")
+def report(rows: list[Row], codec: Gencodec, folder: Path) -> Report:
+    pictures = [load_picture(path) for path in find_pictures(folder)]
+    return Report(
+        what="what",
+        weights="base",
+        weights_id=codec.weights.digest.hex(),
+        dataset=dataset(folder, pictures),
+        environment=environment(codec.device),
+        codecs=(codec.about,),
+        bugs=(Bug("it broke", image="broken"),),
+        deltas=deltas(rows, ["gencodec"], [doubled(rows)]),
+        means=means(rows),
+        images=tuple(rows),
+    )
+
+
+def doubled(rows: list[Row]) -> Anchor:
+    """What was measured, at twice the rate."""
+    curve = curve_of(means(rows), "gencodec", METRICS[0])
+    assert curve is not None
+    return Anchor("double", "Double", "", tuple(2 * bpp for bpp in curve.bpp), curve.score)
 
 
 def test_a_row_counts_whole_files_and_decoded_pixels(codec: Gencodec, folder: Path) -> None:
@@ -35,45 +68,88 @@ def test_a_row_counts_whole_files_and_decoded_pixels(codec: Gencodec, folder: Pa
     assert row.psnr == pytest.approx(psnr(sample.pixels, decoded), abs=1e-4)
     assert row.ms_ssim is None
     # Header, section frame and end: all that is not symbols.
-    assert 20 <= row.container_bytes <= 40
+    assert row.container_bytes is not None and 20 <= row.container_bytes <= 40
     # The coder wastes two words of state, the check of symbols, and next to nothing else.
+    assert row.ideal_bits is not None
     coded_bits = 8 * (row.file_bytes - row.container_bytes)
     assert 0 <= coded_bits - row.ideal_bits <= 8 * 16
 
 
-def test_means_are_means_of_images(report: RateDistortion) -> None:
-    assert [(mean.quality) for mean in report.means] == list(QUALITIES)
-    assert len(report.images) == 4
-    for mean in report.means:
-        rows = [row for row in report.images if row.quality == mean.quality]
-        assert mean.bpp == pytest.approx(np.mean([row.bpp for row in rows]), abs=1e-5)
-        assert mean.psnr == pytest.approx(np.mean([row.psnr for row in rows]), abs=1e-4)
-        total = 8 * sum(row.file_bytes for row in rows)
-        gap = total / sum(row.ideal_bits for row in rows) - 1
+def test_a_rival_is_measured_as_gencodec_is(raw: Contestant, folder: Path) -> None:
+    sample = load_picture(folder / "picture1.png")
+    row = measure(raw, sample)
+    assert (row.codec, row.quality, row.image) == ("raw", 8.0, "picture1")
+    assert row.file_bytes == 8 + sample.pixels.size and row.psnr == 100.0
+    assert row.container_bytes is None and row.ideal_bits is None
+
+
+def test_means_are_means_of_images(rows: list[Row]) -> None:
+    averages = means(rows)
+    assert [mean.quality for mean in averages] == list(QUALITIES)
+    for mean in averages:
+        of_one = [row for row in rows if row.quality == mean.quality]
+        assert mean.images == len(of_one) == 2
+        assert mean.bpp == pytest.approx(np.mean([row.bpp for row in of_one]), abs=1e-5)
+        assert mean.psnr == pytest.approx(np.mean([row.psnr for row in of_one]), abs=1e-4)
+        ideal = sum(row.ideal_bits or 0.0 for row in of_one)
+        gap = 8 * sum(row.file_bytes for row in of_one) / ideal - 1
         assert mean.rate_gap_percent == pytest.approx(100 * gap, abs=1e-3)
-    assert report.curve().bpp == tuple(sorted(mean.bpp for mean in report.means))
-    assert report.means[0].bpp < report.means[1].bpp
-    assert report.means[0].psnr < report.means[1].psnr
+    assert averages[0].bpp < averages[1].bpp < averages[2].bpp
+    assert averages[0].psnr < averages[1].psnr < averages[2].psnr
 
 
-def test_the_report_names_what_was_measured(
-    report: RateDistortion, codec: Gencodec, folder: Path
-) -> None:
-    assert report.weights_id == codec.weights.digest.hex()
+def test_an_image_that_failed_once_is_no_part_of_any_mean(rows: list[Row]) -> None:
+    kept = [row for row in rows if (row.image, row.quality) != ("picture0", 50.0)]
+    assert complete_images(kept, "gencodec") == ["picture1"]
+    assert {mean.images for mean in means(kept)} == {1}
+    whole = [replace(row, codec="other", bpp=2 * row.bpp) for row in rows]
+    pairs = deltas([*kept, *whole], ["gencodec", "other"], [])
+    of_psnr = [delta for delta in pairs if delta.metric == "psnr"]
+    # Each pair over the one image that both coded, on which the other needs twice the bits.
+    assert [(d.codec, d.anchor, d.images) for d in of_psnr] == [
+        ("gencodec", "other", 1),
+        ("other", "gencodec", 1),
+    ]
+    assert of_psnr[0].bd_rate == pytest.approx(-50.0, abs=0.01)
+    assert of_psnr[1].bd_rate == pytest.approx(100.0, abs=0.01)
+    assert of_psnr[0].overlap == 100.0
+
+
+def test_published_curves_are_compared_with(report: Report) -> None:
+    (delta,) = report.deltas
+    assert (delta.codec, delta.anchor, delta.metric) == ("gencodec", "double", "psnr")
+    assert delta.bd_rate == pytest.approx(-50.0, abs=0.01) and delta.bd_score > 0
+    assert delta.low == pytest.approx(report.means[0].psnr, abs=1e-3)
+    assert delta.high == pytest.approx(report.means[-1].psnr, abs=1e-3)
+
+
+def test_the_nearest_file_in_bytes(raw: Contestant, codec: Gencodec, folder: Path) -> None:
+    sample = load_picture(folder / "picture0.png")
+    for bits in (2, 5, 8):
+        found, stream = nearest_in_bytes(raw, sample, 8 + bits * sample.pixels.size // 8)
+        assert found.quality == bits and stream == raw.at(bits).compress(sample.pixels)
+    assert nearest_in_bytes(raw, sample, 1)[0].quality == 2.0
+    assert nearest_in_bytes(raw, sample, 10**9)[0].quality == 8.0
+    target = len(codec.at(43.0).compress(sample.pixels))
+    _, stream = nearest_in_bytes(codec, sample, target)
+    assert abs(len(stream) - target) <= 0.02 * target
+
+
+def test_the_report_names_what_was_measured(report: Report, folder: Path) -> None:
     assert report.dataset.images == 2
     assert report.dataset.megapixels == pytest.approx((57 * 40 + 18 * 33) / 1e6, abs=1e-3)
     pictures = [load_picture(path) for path in find_pictures(folder)]
     assert [picture.name for picture in pictures] == ["picture0", "picture1"]
-    assert dataset(folder, pictures) == report.dataset
     assert dataset(folder, pictures[::-1]).sha256 != report.dataset.sha256
     assert {"python", "gencodec", "torch", "constriction"} <= set(report.environment.versions)
 
 
-def test_a_report_survives_its_file(report: RateDistortion) -> None:
+def test_a_report_survives_its_file(report: Report) -> None:
     text = to_text(report)
-    assert from_text(RateDistortion, text) == report
-    assert set(json.loads(text)) == {field.name for field in dataclasses.fields(report)}
-    assert sum(line.startswith('    {"codec"') for line in text.splitlines()) == 2 + 4
+    assert from_text(Report, text) == report
+    fields = {field.name for field in dataclasses.fields(report)}
+    assert set(json.loads(text)) == fields - {"speed"}  # which was not measured
+    assert sum(line.startswith('    {"codec"') for line in text.splitlines()) == 1 + 3 + 6
 
 
 @pytest.mark.parametrize(
@@ -86,43 +162,19 @@ def test_a_report_survives_its_file(report: RateDistortion) -> None:
         lambda raw: raw["images"][0].pop("psnr"),
     ],
 )
-def test_a_wrong_report_is_refused(report: RateDistortion, damage: object, tmp_path: Path) -> None:
+def test_a_wrong_report_is_refused(
+    report: Report, damage: Callable[[Any], object], tmp_path: Path
+) -> None:
     raw = json.loads(to_text(report))
-    assert callable(damage)
     damage(raw)
     path = tmp_path / "kodak.json"
     path.write_text(json.dumps(raw))
     with pytest.raises(ValueError, match=r"kodak\.json"):
-        read_report(RateDistortion, path)
+        read_report(Report, path)
 
 
-def test_the_command(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], report: RateDistortion
-) -> None:
-    # An anchor of twice the rate, made from the report itself: three points at least.
-    levels = (20.0, 50.0, 80.0)
-    output, anchors = tmp_path / "kodak.json", tmp_path / "anchors.json"
-    arguments = ["kodak", str(folder), "-o", str(output), "--device", "cpu"]
-    arguments += ["--qualities", ",".join(f"{level:g}" for level in reversed(levels))]
-    assert main([*arguments, "--anchors"]) == 0
-    first = read_report(RateDistortion, output)
-    assert [mean.quality for mean in first.means] == list(levels) and first.bd_rate == ()
-    assert [row for row in first.images if row.quality in QUALITIES] == list(report.images)
-    curve = first.curve()
-    double = {"label": "Double", "bpp": [2 * bpp for bpp in curve.bpp], "psnr": curve.psnr}
-    anchors.write_text(json.dumps({"curves": {"double": double}}))
-    assert main([*arguments, "--anchors", str(anchors)]) == 0
-    (rate,) = read_report(RateDistortion, output).bd_rate
-    assert (rate.anchor, rate.label) == ("double", "Double")
-    assert rate.percent == pytest.approx(-50.0, abs=0.01)
-    assert "BD-rate against Double: -50.0 %" in capsys.readouterr().out
-
-
-def test_the_command_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["kodak", str(tmp_path / "none"), "-o", str(tmp_path / "out.json")]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith("gencodec.bench: ") and err.count("\n") == 1
+def test_a_folder_without_pictures(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no pictures"):
         find_pictures(tmp_path)
-    with pytest.raises(SystemExit):
-        main(["kodak", str(tmp_path), "-o", "out.json", "--qualities", "20,101"])
+    with pytest.raises(ImageError, match="no such folder"):
+        find_pictures(tmp_path / "none")

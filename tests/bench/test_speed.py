@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from gencodec.bench import speed
-from gencodec.bench.__main__ import main
-from gencodec.bench.contestants import Gencodec, load_rival
+from gencodec.bench import compressai_codec, speed
+from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant
 from gencodec.bench.environment import peak_memory
-from gencodec.bench.memory import Memory
+from gencodec.bench.memory import Cold, Memory
+from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import find_pictures, load_picture
-from gencodec.bench.report import read_report
 from gencodec.bench.stages import timed_compress, timed_decompress
-from gencodec.image import Pixels
+from gencodec.bench.throughput import measure_throughput
 
 needs_compressai = pytest.mark.skipif(
     find_spec("compressai") is None, reason="compressai is not installed"
@@ -37,29 +37,12 @@ def test_stages_are_the_codec(codec: Gencodec, folder: Path) -> None:
     assert min(*encode.values(), *decode.values()) > 0.0
 
 
-class RawPixels:
-    """A rival that stores pixels as they are."""
-
-    name, label, note = "raw", "Raw", "no compression"
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def compress(self, pixels: Pixels) -> bytes:
-        self.calls.append(f"c{pixels.shape[0]}")
-        return np.array(pixels.shape[:2], "<u4").tobytes() + pixels.tobytes()
-
-    def decompress(self, stream: bytes) -> Pixels:
-        height, width = np.frombuffer(stream[:8], "<u4")
-        self.calls.append(f"d{height}")
-        return np.frombuffer(stream[8:], np.uint8).reshape(height, width, 3)
-
-
-def test_codecs_take_turns(codec: Gencodec, folder: Path) -> None:
-    rival = RawPixels()
-    timings, stages = speed.race([codec, rival], find_pictures(folder), 2)
+def test_codecs_take_turns(codec: Gencodec, raw: Any, folder: Path) -> None:
+    paths = find_pictures(folder)
+    samples = [load_picture(path) for path in paths]
+    timings, stages = speed.race([[codec, codec], [raw, raw]], samples, paths, 2)
     # The untimed round, then twice through both pictures.
-    assert rival.calls == ["c40", "d40", "c33", "d33"] * 3
+    assert raw.calls == ["c40", "d40", "c33", "d33"] * 3
     assert [(row.codec, row.image) for row in timings] == [
         (name, image) for image in ("picture0", "picture1") for name in ("gencodec", "raw")
     ]
@@ -71,31 +54,47 @@ def test_codecs_take_turns(codec: Gencodec, folder: Path) -> None:
         assert parts.count(None) == 1
 
 
-def test_a_summary_adds_up(folder: Path) -> None:
-    rival = RawPixels()
+def test_a_summary_adds_up(raw: Any) -> None:
     timings = [
-        speed.Timing("raw", "a", 1000, 500, 125000, 1.0, 0.5, 0.0, 0.0),
-        speed.Timing("gencodec", "a", 1000, 500, 1, 9.0, 9.0, 9.0, 9.0),
-        speed.Timing("raw", "b", 500, 1000, 62500, 2.0, 0.25, 0.0, 0.0),
+        speed.Timing("raw", "a", 1000, 500, 8.0, 125000, 1.0, 0.5, 0.0, 0.0),
+        speed.Timing("gencodec", "a", 1000, 500, 60.0, 1, 9.0, 9.0, 9.0, 9.0),
+        speed.Timing("raw", "b", 500, 1000, 8.0, 62500, 2.0, 0.25, 0.0, 0.0),
     ]
-    row = speed.summary(rival, timings, Memory(1, 2, 3))
+    row = speed.summary(raw, timings, Memory(1, 2, 3), Cold(1.0, 2.0, 3.0), 2)
     assert (row.bpp, row.encode_s_per_mp, row.decode_s_per_mp) == (1.5, 3.0, 0.75)
 
 
-@pytest.mark.slow
-def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output = tmp_path / "speed.json"
-    arguments = ["speed", str(folder), "-o", str(output), "--repeat", "1", "--limit", "1"]
-    assert main([*arguments, "--quality", "30", "--device", "cpu"]) == 0
-    report = read_report(speed.Speed, output)
-    assert (report.quality, report.repetitions, report.dataset.images) == (30.0, 1, 1)
+def test_a_race_and_one_who_cannot_run(folder: Path) -> None:
+    recipes = [Recipe(OWN_NAME, quality=30.0), Recipe("compressai:none")]
+    report, bugs = speed.measure_speed(recipes, find_pictures(folder)[:1], 1)
     (row,) = report.codecs
-    assert row.label.startswith("gencodec base, quality 30")
+    assert (report.quality, report.threads, report.other_threads) == (30.0, 1, 2)
+    assert (row.codec, row.alike) == ("gencodec", 1)
+    assert min(row.cold.load_s, row.cold.encode_s, row.cold.decode_s) > 0.0
     if peak_memory():
         memory = row.memory
         assert 50 < memory.loaded <= memory.encode
         assert memory.decode > 50  # of a process of its own: a megabyte less than loaded, at times
-    assert "s/MP" in capsys.readouterr().out
+    (bug,) = bugs
+    assert bug.codec == "compressai:none" and bug.reason.startswith("speed: ")
+    assert report.throughput == ()  # no CUDA was asked for
+
+
+def test_throughput(codec: Gencodec, folder: Path) -> None:
+    samples = [load_picture(path) for path in find_pictures(folder)]
+    rows = measure_throughput(codec, samples, [(48, 32)], [1, 2], 1, everywhere=True)
+    assert [row.direction for row in rows] == ["encode", "decode"]
+    assert all(0 < row.single <= row.best and row.best_batch in (1, 2) for row in rows)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_throughput_on_cuda(folder: Path) -> None:
+    subject = make_contestant(Recipe(OWN_NAME, device="cuda", quality=60.0))
+    assert isinstance(subject, Gencodec)
+    samples = [load_picture(path) for path in find_pictures(folder)]
+    rows = measure_throughput(subject, samples, [(768, 512)], [1, 2], 2)
+    assert len(rows) == 2 and all(row.single > 0 for row in rows)
 
 
 def test_peak_memory_grows() -> None:
@@ -106,17 +105,10 @@ def test_peak_memory_grows() -> None:
         assert peak_memory() >= before > 10_000_000
 
 
-@pytest.mark.parametrize("name", ["nobody:x", "compressai", "compressai:"])
-def test_unknown_rivals(name: str) -> None:
-    with pytest.raises(ValueError, match="unknown rival"):
-        load_rival(name, torch.device("cpu"))
-
-
 @needs_compressai
 @pytest.mark.slow
 def test_compressai_codes_at_an_ordinary_rate() -> None:
-    rival = load_rival("compressai:mbt2018-mean", torch.device("cpu"))
-    again = load_rival("compressai:mbt2018-mean", torch.device("cpu"))
+    rival, again = (compressai_codec.load(Recipe("compressai:mbt2018-mean")) for _ in range(2))
     rows, columns = np.mgrid[:97, :161]
     waves = [np.sin(rows / (9.0 + k)) * np.cos(columns / 7.0) for k in range(3)]
     pixels = (128 + 100 * np.stack(waves, 2)).astype(np.uint8)
@@ -125,6 +117,21 @@ def test_compressai_codes_at_an_ordinary_rate() -> None:
     # Sides are padded to 128 and 192: rates of small pictures are a little high.
     assert 0.2 < 8 * len(stream) / (128 * 192) < 1.5
     assert again.compress(pixels) == stream
-    assert "random weights" in rival.note
-    with pytest.raises(ValueError, match="no rival compressai:factorised"):
-        load_rival("compressai:factorised", torch.device("cpu"))
+    assert "random weights" in rival.about.note and rival.qualities == ()
+
+
+@needs_compressai
+@pytest.mark.slow
+def test_compressai_with_weights_that_were_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    net = compressai_codec.load(Recipe("compressai:mbt2018-mean")).net
+    files = compressai_codec._published("mbt2018-mean")
+    assert list(files) == list(range(1, 9))
+    files[4].parent.mkdir(parents=True)
+    torch.save(net.state_dict(), files[4])
+    rival = compressai_codec.load(Recipe("compressai:mbt2018-mean"))
+    assert rival.qualities == (4.0,) and "published weights" in rival.about.settings
+    pixels = np.full((64, 64, 3), 90, np.uint8)
+    assert rival.decompress(rival.compress(pixels)).shape == pixels.shape

@@ -73,6 +73,8 @@ def test_help_of_compress_names_range_and_default(run: Run) -> None:
         ["info", "sound.gnc"],
         ["info", "--json", "sound.gnc"],
         ["models"],
+        ["bench", "--help"],
+        ["bench", "folder", "--views", "101"],
     ],
     ids=" ".join,
 )

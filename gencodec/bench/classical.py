@@ -1,0 +1,179 @@
+"""JPEG, WebP, AVIF, JPEG XL and JPEG 2000 as rivals, through imagecodecs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gencodec.bench.contestants import About, Recipe, UnknownRivalError
+from gencodec.image import Pixels
+
+Encode = Callable[[Any, Pixels, float, str, int], bytes]
+Decode = Callable[[Any, bytes, int], Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of imagecodecs.
+
+    options: what may follow the colon of the codec's name, the default first.  label and
+    settings have {option} where it goes.  qualities: by ascending rate.
+    """
+
+    label: str
+    options: tuple[str, ...]
+    settings: str
+    library: str
+    qualities: tuple[float, ...]
+    whole: bool
+    encode: Encode
+    decode: Decode
+
+
+FORMATS = {
+    "jpeg": Format(
+        label="JPEG {option}",
+        options=("420", "444"),
+        settings="jpeg8_encode(level=q, subsampling={option}, optimize=True)",
+        library="jpeg8",
+        qualities=(5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+        whole=True,
+        encode=lambda codecs, pixels, q, option, threads: codecs.jpeg8_encode(
+            pixels, level=int(q), subsampling=option, optimize=True
+        ),
+        decode=lambda codecs, stream, threads: codecs.jpeg8_decode(stream),
+    ),
+    "webp": Format(
+        label="WebP m{option}",
+        options=("6", "0", "1", "2", "3", "4", "5"),
+        settings="webp_encode(level=q, lossless=False, method={option})",
+        library="webp",
+        qualities=(1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+        whole=True,
+        encode=lambda codecs, pixels, q, option, threads: codecs.webp_encode(
+            _colour(pixels), level=q, lossless=False, method=int(option)
+        ),
+        decode=lambda codecs, stream, threads: codecs.webp_decode(stream),
+    ),
+    "avif": Format(
+        label="AVIF s{option}",
+        options=("6", *(str(speed) for speed in range(11) if speed != 6)),
+        settings="avif_encode(level=q, speed={option}, pixelformat=444, numthreads={threads})",
+        library="avif",
+        qualities=(20, 30, 40, 50, 60, 70, 80, 90, 95),
+        whole=True,
+        encode=lambda codecs, pixels, q, option, threads: codecs.avif_encode(
+            pixels,
+            level=int(q),
+            speed=int(option),
+            pixelformat="400" if pixels.ndim == 2 else "444",
+            numthreads=threads,
+        ),
+        decode=lambda codecs, stream, threads: codecs.avif_decode(stream, numthreads=threads),
+    ),
+    "jxl": Format(
+        label="JPEG XL e{option}",
+        options=("7", *(str(effort) for effort in range(1, 11) if effort != 7)),
+        settings="jpegxl_encode(distance=q, effort={option}, numthreads={threads})",
+        library="jpegxl",
+        qualities=(16, 12, 8, 6, 4, 3, 2, 1.5, 1, 0.5, 0.3),
+        whole=False,
+        encode=lambda codecs, pixels, q, option, threads: codecs.jpegxl_encode(
+            pixels, distance=q, effort=int(option), numthreads=threads
+        ),
+        decode=lambda codecs, stream, threads: codecs.jpegxl_decode(stream, numthreads=threads),
+    ),
+    "jpeg2000": Format(
+        label="JPEG 2000",
+        options=("9-7",),
+        settings="jpeg2k_encode(level=q, reversible=False, numthreads={threads})",
+        library="jpeg2k",
+        qualities=(24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44),
+        whole=True,
+        encode=lambda codecs, pixels, q, option, threads: codecs.jpeg2k_encode(
+            pixels, level=int(q), reversible=False, numthreads=threads
+        ),
+        decode=lambda codecs, stream, threads: codecs.jpeg2k_decode(stream, numthreads=threads),
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Classical:
+    """One format with one option at one quality."""
+
+    family: str
+    option: str
+    quality: float
+    threads: int
+    codecs: Any
+
+    @property
+    def form(self) -> Format:
+        return FORMATS[self.family]
+
+    @property
+    def about(self) -> About:
+        form, default = self.form, self.form.options[0]
+        label = form.label.format(
+            option=":".join(self.option) if self.family == "jpeg" else self.option
+        )
+        library = getattr(self.codecs, f"{form.library}_version")()
+        return About(
+            name=self.family if self.option == default else f"{self.family}:{self.option}",
+            label=label,
+            settings=form.settings.format(option=self.option, threads=self.threads),
+            version=f"{library} through imagecodecs {self.codecs.__version__}",
+            threads=self.threads if "{threads}" in form.settings else 1,
+        )
+
+    @property
+    def qualities(self) -> tuple[float, ...]:
+        return self.form.qualities
+
+    @property
+    def whole(self) -> bool:
+        return self.form.whole
+
+    @property
+    def identity(self) -> str:
+        return f"{self.about.settings} {self.about.version}"
+
+    def at(self, quality: float) -> Classical:
+        return replace(self, quality=quality)
+
+    def compress(self, pixels: Pixels) -> bytes:
+        picture = np.ascontiguousarray(pixels)
+        encode = self.form.encode
+        return bytes(encode(self.codecs, picture, self.quality, self.option, self.threads))
+
+    def decompress(self, stream: bytes) -> Pixels:
+        return np.asarray(self.form.decode(self.codecs, stream, self.threads))
+
+
+def load(recipe: Recipe) -> Classical:
+    """name: FORMAT or FORMAT:OPTION.
+
+    UnknownRivalError for an option that there is not, ModuleNotFoundError when imagecodecs is not
+    installed or was built without the format's library.
+    """
+    family, _, option = recipe.name.partition(":")
+    form = FORMATS[family]
+    option = option or form.options[0]
+    if option not in form.options:
+        there = ", ".join(f"{family}:{name}" for name in form.options)
+        raise UnknownRivalError(f"unknown rival {recipe.name!r}; there are {there}")
+    import imagecodecs
+
+    if not getattr(imagecodecs, form.library.upper()).available:
+        raise ModuleNotFoundError(f"this imagecodecs has no {form.library}", name="imagecodecs")
+    middle = form.qualities[len(form.qualities) // 2]
+    return Classical(family, option, middle, recipe.threads, imagecodecs)
+
+
+def _colour(pixels: Pixels) -> Pixels:
+    """Three channels, for a format that has no grey."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

@@ -1,0 +1,98 @@
+"""Every codec against every other, and against published curves: BD-rate for each metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gencodec.bench.anchors import SCORES, Anchor
+from gencodec.bench.curves import (
+    Curve,
+    bd_rate,
+    bd_score,
+    common_range,
+    overlap_share,
+)
+from gencodec.bench.metrics import METRICS, Metric
+from gencodec.bench.rate_distortion import Row, complete_images, curve_of, means
+
+
+@dataclass(frozen=True)
+class Delta:
+    """Bits of a codec against an anchor's at equal score, and score at equal bits.
+
+    bd_rate: percent, negative for fewer bits.  bd_score: mean advantage, in the metric's unit.
+    low, high: the scores between which the two are compared; overlap: their share, in percent,
+    of all that either curve spans.  images: how many both coded.
+    """
+
+    codec: str
+    anchor: str
+    metric: str
+    bd_rate: float
+    bd_score: float
+    low: float
+    high: float
+    overlap: float
+    images: int
+
+
+def deltas(
+    rows: Sequence[Row], codecs: Sequence[str], published: Sequence[Anchor]
+) -> tuple[Delta, ...]:
+    """All pairs of codecs, each over the images that both coded at all their qualities.
+
+    Pairs without enough points, or without a common range, are left out.
+    """
+    usable = {codec: complete_images(rows, codec) for codec in codecs}
+    found = []
+    for codec in codecs:
+        for other in codecs:
+            if other == codec:
+                continue
+            images = [image for image in usable[codec] if image in set(usable[other])]
+            pair = means([row for row in rows if row.codec in (codec, other)], images)
+            for metric in METRICS:
+                curves = curve_of(pair, codec, metric), curve_of(pair, other, metric)
+                found.append(_delta(codec, other, metric, *curves, len(images)))
+        average = means([row for row in rows if row.codec == codec])
+        for anchor in published:
+            for metric in METRICS:
+                curves = curve_of(average, codec, metric), anchor_curve(anchor, metric)
+                found.append(_delta(codec, anchor.name, metric, *curves, len(usable[codec])))
+    return tuple(delta for delta in found if delta is not None)
+
+
+def anchor_curve(anchor: Anchor, metric: Metric) -> Curve | None:
+    """A published curve of one metric, None where it was not published."""
+    scores = getattr(anchor, metric.name) if metric.name in SCORES else None
+    if not scores:
+        return None
+    return Curve(anchor.bpp, tuple(metric.on_curve(score) for score in scores))
+
+
+def _delta(
+    codec: str,
+    anchor: str,
+    metric: Metric,
+    curve: Curve | None,
+    other: Curve | None,
+    images: int,
+) -> Delta | None:
+    if not curve or not other or not curve.bpp or not other.bpp:
+        return None
+    try:
+        low, high = common_range(curve, other)
+        return Delta(
+            codec,
+            anchor,
+            metric.name,
+            round(bd_rate(curve, other), 2),
+            round(bd_score(curve, other), 3),
+            round(low, 3),
+            round(high, 3),
+            round(100 * overlap_share(curve, other), 1),
+            images,
+        )
+    except ValueError:  # too few points, or nothing in common
+        return None

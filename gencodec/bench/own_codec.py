@@ -1,0 +1,126 @@
+"""This codec as a contestant, with an account of where the bits of its streams go."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from gencodec.bench.contestants import OWN_NAME, About, Account, Recipe
+from gencodec.bitstream import LATENTS, unpack
+from gencodec.codec import DEFAULT_QUALITY, Codec
+from gencodec.codec.device import choose_device
+from gencodec.codec.latents import decode_latents
+from gencodec.entropy import PassDecoder, ScaleTables, ideal_bits
+from gencodec.entropy.ans import Symbols
+from gencodec.entropy.coding import Pass, ScaleIndex
+from gencodec.image import Pixels
+from gencodec.model.config import LATENT_STRIDE
+from gencodec.model.registry import find_weights, list_weights
+from gencodec.model.weights import Weights, load_weights
+
+QUALITIES = (0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+
+FLOORS = ("bitstream", "image", "entropy", "model", "codec")
+"""Whose source decides what a stream is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gencodec:
+    """This codec at one quality, its weights kept in reach for accounts and stage times."""
+
+    weights: Weights
+    device: torch.device
+    codec: Codec
+    quality: float
+    weights_name: str
+    threads: int
+
+    qualities = QUALITIES
+    whole = False
+
+    @property
+    def about(self) -> About:
+        version = str(getattr(sys.modules["gencodec"], "__version__", "unknown"))
+        return About(
+            name=OWN_NAME,
+            label=f"gencodec {self.weights_name}",
+            settings="compress(pixels, quality=q)",
+            version=f"gencodec {version}, weights {self.weights.digest.hex()[:8]}",
+            threads=self.threads,
+        )
+
+    @property
+    def identity(self) -> str:
+        return f"{self.about.version} {self.weights.digest.hex()} {self.device} {_code_digest()}"
+
+    def at(self, quality: float) -> Gencodec:
+        return replace(self, quality=quality)
+
+    def compress(self, pixels: Pixels) -> bytes:
+        return self.codec.compress(pixels, quality=self.quality)
+
+    def decompress(self, stream: bytes) -> Pixels:
+        return self.codec.decompress(stream)
+
+    def account(self, stream: bytes) -> Account:
+        """Decode the symbols of a stream and add up what they cost under the model."""
+        container = unpack(stream)
+        payload = container.section(LATENTS) or b""
+        decoder = _RecordingDecoder(payload, self.weights.tables)
+        header = container.header
+        step = torch.full((1,), header.step, device=self.device)
+        size = (-(-side // LATENT_STRIDE) for side in (header.height, header.width))
+        decode_latents(self.weights, [decoder], step, *size)
+        bits = ideal_bits(decoder.passes, self.weights.tables)
+        return Account(len(stream) - len(payload), bits)
+
+
+class _RecordingDecoder(PassDecoder):
+    """Keeps the passes that it decodes."""
+
+    def __init__(self, payload: bytes, tables: ScaleTables) -> None:
+        super().__init__(payload, tables)
+        self.passes: list[Pass] = []
+
+    def decode(self, scale_index: ScaleIndex) -> Symbols:
+        symbols = super().decode(scale_index)
+        self.passes.append((symbols, scale_index))
+        return symbols
+
+
+def load(recipe: Recipe) -> Gencodec:
+    """recipe.model: a shipped name, a weights file, or None for the default.
+
+    WeightsError when it is not there or not sound.
+    """
+    chosen = choose_device(recipe.device)
+    model = recipe.model
+    path = Path(model) if model and model.endswith(".safetensors") else find_weights(model).path
+    weights = load_weights(path, device=chosen)
+    codec = Codec(weights, chosen)
+    quality = DEFAULT_QUALITY if recipe.quality is None else recipe.quality
+    return Gencodec(weights, chosen, codec, quality, _shipped_name(weights, path), recipe.threads)
+
+
+def _shipped_name(weights: Weights, path: Path) -> str:
+    for entry in list_weights():
+        if entry.id_hex == weights.digest.hex():
+            return entry.name
+    return path.stem
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    """SHA-256 over the sources that make streams: measured rows are kept only while they stand."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for floor in FLOORS:
+        for path in sorted((package / floor).rglob("*.py")):
+            digest.update(path.relative_to(package).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

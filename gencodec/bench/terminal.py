@@ -1,0 +1,107 @@
+"""A report as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gencodec.bench.anchors import Anchor
+from gencodec.bench.contestants import OWN_NAME
+from gencodec.bench.metrics import METRICS
+
+if TYPE_CHECKING:
+    from gencodec.bench.command import Report
+
+BUGS_SHOWN = 10
+
+
+def table(report: Report, published: Sequence[Anchor]) -> str:
+    """Codecs with their ranges, gencodec's BD-rate against each, speed if measured, and bugs."""
+    metrics = [metric for metric in METRICS if any(d.metric == metric.name for d in report.deltas)]
+    head = ["codec", "bpp", "PSNR, dB", *(metric.label for metric in metrics), "over, dB", "bugs"]
+    rows = [head]
+    for about in report.codecs:
+        own = [mean for mean in report.means if mean.codec == about.name]
+        bpp, psnr = [mean.bpp for mean in own], [mean.psnr for mean in own]
+        ranges = [_range(bpp, 2), _range(psnr, 1)] if own else ["-", "-"]
+        bugs = sum(bug.codec == about.name for bug in report.bugs)
+        rows.append([about.label, *ranges, *_against(report, about.name, metrics), str(bugs)])
+    absent = [bug for bug in report.bugs if bug.codec and not _is_measured(report, bug.codec)]
+    for name in dict.fromkeys(bug.codec for bug in absent):
+        count = sum(bug.codec == name for bug in absent)
+        rows.append([str(name), "-", "-", *["-"] * len(metrics), "-", str(count)])
+    for anchor in published:
+        ranges = [_range(anchor.bpp, 2), _range(anchor.psnr, 1)]
+        cells = _against(report, anchor.name, metrics)
+        rows.append([f"{anchor.label} (published)", *ranges, *cells, ""])
+    text = [_aligned(rows)]
+    if metrics:
+        text.append("Metrics: gencodec's bits against that codec's at equal score (BD-rate), %.")
+    data = report.dataset
+    text.append(f"{data.images} images of '{data.folder}', {data.megapixels:g} MP.")
+    if report.speed is not None:
+        text += ["", _speed(report)]
+    if report.bugs:
+        text += ["", "Bugs:", *(f"  {_bug(bug)}" for bug in report.bugs[:BUGS_SHOWN])]
+        if len(report.bugs) > BUGS_SHOWN:
+            text.append(f"  and {len(report.bugs) - BUGS_SHOWN} more, in the report")
+    return "\n".join(text)
+
+
+def _against(report: Report, anchor: str, metrics: Sequence[object]) -> list[str]:
+    own = {
+        delta.metric: delta
+        for delta in report.deltas
+        if (delta.codec, delta.anchor) == (OWN_NAME, anchor)
+    }
+    names = [getattr(metric, "name", "") for metric in metrics]
+    cells = [f"{own[name].bd_rate:+.1f}" if name in own else "-" for name in names]
+    span = f"{own['psnr'].low:.1f}-{own['psnr'].high:.1f}" if "psnr" in own else "-"
+    return [*cells, span]
+
+
+def _is_measured(report: Report, name: str) -> bool:
+    return any(about.name == name for about in report.codecs)
+
+
+def _speed(report: Report) -> str:
+    assert report.speed is not None
+    rows = [["codec", "bpp", "encode, s/MP", "decode, s/MP", "cold, s", "memory, MB", "threads"]]
+    for row in report.speed.codecs:
+        memory = max(row.memory.encode, row.memory.decode)
+        rows.append(
+            [
+                row.label,
+                f"{row.bpp:.2f}",
+                f"{row.encode_s_per_mp:.3f}",
+                f"{row.decode_s_per_mp:.3f}",
+                f"{row.cold.load_s + row.cold.encode_s:.2f}",
+                str(memory or "?"),
+                str(row.threads or "its own"),
+            ]
+        )
+    return _aligned(rows)
+
+
+def _bug(bug: object) -> str:
+    words = [getattr(bug, name) for name in ("codec", "image")]
+    quality = getattr(bug, "quality", None)
+    where = [word for word in words if word] + ([] if quality is None else [f"quality {quality:g}"])
+    return f"{', '.join(where)}: {getattr(bug, 'reason', '')}"
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    return f"{min(values):.{digits}f}-{max(values):.{digits}f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they must be, the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        first, *others = (
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join([first, *others]).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""Rivals: the formats of imagecodecs, commands of a TOML file, and names that are none."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gencodec.bench.classical import FORMATS
+from gencodec.bench.command_codec import read_commands
+from gencodec.bench.contestants import Recipe, UnknownRivalError, make_contestant, module_of
+from gencodec.bench.curves import psnr
+from gencodec.bench.pictures import load_picture
+from gencodec.image import Pixels
+
+COPIER = """
+[copy]
+encode = "cp {input} {output}"
+decode = "cp {input} {output}"
+qualities = [1, 2]
+version = "cp --version"
+[fails]
+encode = "cp {input}.{quality} {output}"
+decode = "cp {input} {output}"
+qualities = [0.5]
+[absent]
+encode = "no-such-program-here {input} {output}"
+decode = "cp {input} {output}"
+qualities = [1]
+"""
+no_cp = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no cp")
+
+
+@pytest.fixture
+def pixels(folder: Path) -> Pixels:
+    return load_picture(folder / "picture0.png").pixels
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "jpeg:444", "webp:2", "avif:9", "jxl:3"])
+def test_formats(name: str, pixels: Pixels) -> None:
+    pytest.importorskip("imagecodecs")
+    rival = make_contestant(Recipe(name))
+    sizes, scores = [], []
+    for quality in (rival.qualities[0], rival.qualities[-1]):
+        at = rival.at(quality)
+        stream = at.compress(pixels)
+        assert at.quality == quality and isinstance(stream, bytes)
+        sizes.append(len(stream))
+        scores.append(psnr(pixels, at.decompress(stream)))
+    assert sizes[0] < sizes[1] and scores[0] < scores[1] and scores[1] > 30
+    about = rival.about
+    assert about.name == name and "imagecodecs" in about.version and "q" in about.settings
+    grey = make_contestant(Recipe(name)).compress(pixels[:, :, 0])
+    assert rival.decompress(grey).shape[:2] == pixels.shape[:2]
+
+
+def test_options_are_part_of_what_is_cached() -> None:
+    pytest.importorskip("imagecodecs")
+    identities = {make_contestant(Recipe(n)).identity for n in ("avif", "avif:6", "avif:5", "jxl")}
+    assert len(identities) == 3
+    assert make_contestant(Recipe("avif:6")).about.name == "avif"
+
+
+@pytest.mark.parametrize("name", ["nobody", "nobody:x", "", "jpeg:9", "jxl:11", "compressai:x"])
+def test_unknown_rivals(name: str) -> None:
+    if name.startswith(("jpeg", "jxl", "compressai")):
+        with pytest.raises(UnknownRivalError, match=r"there (is|are)"):
+            make_contestant(Recipe(name))
+    else:
+        with pytest.raises(UnknownRivalError, match="unknown rival"):
+            module_of(name, None)
+
+
+@no_cp
+def test_commands(tmp_path: Path, pixels: Pixels) -> None:
+    path = tmp_path / "codecs.toml"
+    path.write_text(COPIER)
+    copier = make_contestant(Recipe("copy", codecs=path))
+    stream = copier.at(2.0).compress(pixels)
+    assert np.array_equal(copier.decompress(stream), pixels)
+    Image.fromarray(pixels).save(tmp_path / "same.png")
+    assert stream == (tmp_path / "same.png").read_bytes()
+    assert copier.qualities == (1.0, 2.0) and copier.about.version
+    with pytest.raises(RuntimeError, match=r"cp failed with code 1: .*picture\.png\.0\.5"):
+        make_contestant(Recipe("fails", codecs=path)).compress(pixels)
+    with pytest.raises(FileNotFoundError, match="'no-such-program-here' is not installed"):
+        make_contestant(Recipe("absent", codecs=path))
+    with pytest.raises(UnknownRivalError):
+        module_of("other", path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = 1",
+        "[x]\nencode = 'a {output}'",
+        "[x]\nencode = 'a'\ndecode = 'b {output}'\nqualities = [1]",
+        "[x]\nencode = 'a {output} {shell}'\ndecode = 'b {output}'\nqualities = [1]",
+        "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = 3",
+        "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = ['high']",
+        "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]\nspeed = 'x'",
+        "[x]\nencode = 1\ndecode = 'b {output}'\nqualities = [1]",
+        "[x",
+    ],
+)
+def test_wrong_files_of_commands(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "codecs.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"codecs\.toml: "):
+        read_commands(path)

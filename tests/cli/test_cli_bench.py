@@ -1,0 +1,115 @@
+"""gencodec bench as a process: what breaks is in the table, and the run goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+OneError = Callable[..., str]
+
+# Copies pictures but for one, and for large ones at quality 3.
+CODECS = """
+[copy]
+label = "Copier"
+encode = "cp {input} {output}"
+decode = "cp {input} {output}"
+qualities = [1, 2]
+[picky]
+encode = "sh -c 'test $(wc -c < $0) -lt 5000 && cp $0 $1' {input} {output}"
+decode = "cp {input} {output}"
+qualities = [1, 2]
+[missing]
+encode = "no-such-program {input} {output}"
+decode = "cp {input} {output}"
+qualities = [1]
+"""
+
+needs_shell = pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_photo: Callable[..., Path]) -> Path:
+    make_photo(tmp_path / "photos" / "small.png", 24, 20)
+    make_photo(tmp_path / "photos" / "large.png", 97, 65)
+    (tmp_path / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n no picture at all")
+    (tmp_path / "codecs.toml").write_text(CODECS)
+    return tmp_path / "photos"
+
+
+@needs_shell
+@pytest.mark.slow
+def test_bugs_are_reported_and_the_run_goes_on(run: Run, folder: Path) -> None:
+    words = ["bench", "photos", "--against", "copy,picky,missing", "--codecs", "codecs.toml"]
+    words += ["-q", "20,50,80", "--jobs", "1", "--cache", "cache", "-o", "out.json"]
+    result = run(*words)
+    text = result.stdout.decode()
+    assert result.returncode == 1, result.stderr.decode()
+    cells = {line.split()[0]: line.split()[-1] for line in text.splitlines() if line.strip()}
+    assert cells["gencodec"] == "0" and cells["Copier"] == "0"
+    assert cells["picky"] == "2" and cells["missing"] == "1"
+    assert "2 images of 'photos'" in text
+    report = json.loads((folder.parent / "out.json").read_text())
+    bugs = {(bug.get("codec"), bug.get("image"), bug.get("quality")) for bug in report["bugs"]}
+    assert bugs == {
+        (None, "broken", None),
+        ("missing", None, None),
+        ("picky", "large", 1.0),
+        ("picky", "large", 2.0),
+    }
+    rows = report["images"]
+    assert len(rows) == 3 * 2 + 2 * 2 + 2
+    size = {row["file_bytes"] for row in rows if row["codec"] == "copy" and row["image"] == "small"}
+    assert len(size) == 1  # a copier gives the same file at any quality
+
+    # What was measured is not measured again.
+    (folder.parent / "codecs.toml").write_text(CODECS.replace("test $(wc", "false && test $(wc"))
+    words[3] = "copy"
+    before = sorted((folder.parent / "cache").rglob("*.json"))
+    assert run(*words, "-f").returncode == 1
+    assert sorted((folder.parent / "cache").rglob("*.json")) == before
+    assert json.loads((folder.parent / "out.json").read_text())["images"] == [
+        row for row in rows if row["codec"] != "picky"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["photos", "--against", "nobody"], 2, "unknown rival 'nobody'"),
+        (["photos", "--against", ","], 2, "names of codecs"),
+        (["photos", "--no-cache", "--cache", "x"], 2, "exclude each other"),
+        (["photos", "-q", "20,101"], 2, "'101' is not a number from 0 to 100"),
+        (["photos", "-o", "codecs.toml"], 1, "is there already"),
+        (["photos", "-o", "none/out.json"], 1, "its directory does not exist"),
+        (["photos", "--codecs", "none.toml", "--against", "x"], 1, "no such file"),
+        (["elsewhere"], 1, "no such folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_errors_are_one_line(
+    here: Run, one_error: OneError, folder: Path, words: list[str], code: int, said: str
+) -> None:
+    one_error(here("bench", *words), code, said)
+
+
+def test_only_broken_pictures(here: Run, one_error: OneError, folder: Path) -> None:
+    for name in ("small.png", "large.png"):
+        (folder / name).unlink()
+    one_error(here("bench", "photos", "--no-cache"), 1, "no picture in it can be read")
+
+
+def test_modules_needed_are_named(
+    here: Run, one_error: OneError, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in list(sys.modules):
+        if name.startswith("gencodec.bench"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    one_error(here("bench", "photos"), 1, "tqdm")
