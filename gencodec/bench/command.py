@@ -40,12 +40,12 @@ WHAT = (
 )
 
 PACKAGES = {
-    "compressai": ("compressai",),
-    "jpeg": ("imagecodecs",),
-    "webp": ("imagecodecs",),
-    "avif": ("imagecodecs",),
-    "jxl": ("imagecodecs",),
-    "jpeg2000": ("imagecodecs",),
+    "compressai": "compressai",
+    "jpeg": "imagecodecs",
+    "webp": "imagecodecs",
+    "avif": "imagecodecs",
+    "jxl": "imagecodecs",
+    "jpeg2000": "imagecodecs",
 }
 METRIC_PACKAGES = ("pytorch-msssim", "ssimulacra2")
 
@@ -124,7 +124,9 @@ def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
     measured = measure_all(recipes, plan.qualities, paths, plan.folder, cache, jobs)
     published = _published(plan, measured.dataset)
     names = [about.name for about in measured.codecs]
-    packages = {name: None for rival in plan.against for name in PACKAGES.get(family_of(rival), ())}
+    packages = sorted(
+        {PACKAGES[family] for family in map(family_of, plan.against) if family in PACKAGES}
+    )
     speed, slow_bugs = None, tuple[Bug, ...]()
     if plan.speed:
         usable = [path for path in paths if path.stem in set(measured.images)]

@@ -21,6 +21,7 @@ FAMILIES = {
     "jpeg": "gencodec.bench.classical",
     "webp": "gencodec.bench.classical",
     "avif": "gencodec.bench.classical",
+    "avif-ssim": "gencodec.bench.classical",
     "jxl": "gencodec.bench.classical",
     "jpeg2000": "gencodec.bench.classical",
     "compressai": "gencodec.bench.compressai_codec",

@@ -10,7 +10,7 @@ from gencodec.cli.failures import AbortError, UsageError, visible
 from gencodec.cli.loading import use_threads
 from gencodec.cli.streams import print_text
 
-RIVALS = "jpeg, webp, avif, jxl, jpeg2000, compressai:MODEL"
+RIVALS = "jpeg, webp, avif, avif-ssim, jxl, jpeg2000, compressai:MODEL"
 
 
 def register(parser: options.CommandParser) -> None:

@@ -1,0 +1,35 @@
+"""Our measuring of other codecs against a measurement of them with other code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gencodec.bench.command import Report
+from gencodec.bench.curves import Curve, score_at
+from gencodec.bench.report import read_report
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+REFERENCE = json.loads((BENCHMARKS / "reference.json").read_text(encoding="utf-8"))["curves"]
+TOLERANCE_DB = 0.15
+
+
+@pytest.fixture(scope="module")
+def kodak() -> Report:
+    return read_report(Report, BENCHMARKS / "kodak.json")
+
+
+@pytest.mark.parametrize("name", list(REFERENCE))
+def test_rivals_measure_as_elsewhere(kodak: Report, name: str) -> None:
+    reference = REFERENCE[name]
+    curve = Curve(tuple(reference["bpp"]), tuple(reference["psnr"]))
+    known = dict(zip(reference["q"], reference["psnr"], strict=True))
+    means = [mean for mean in kodak.means if mean.codec == name]
+    assert len([mean for mean in means if mean.quality in known]) >= 9
+    for mean in means:
+        assert mean.images == 24
+        assert mean.psnr == pytest.approx(known[mean.quality], abs=TOLERANCE_DB)  # equal settings
+        if curve.bpp[0] <= mean.bpp <= curve.bpp[-1]:  # and at equal rate
+            assert mean.psnr == pytest.approx(score_at(curve, mean.bpp), abs=TOLERANCE_DB)
