@@ -11,6 +11,7 @@
     |-- ChecksumError                 it was damaged, or decoded to other symbols than were coded
     |-- WeightsError                  weights missing, damaged, or not the ones a stream names
     |-- ImageError                    a picture cannot be read, or is of no use to the codec
+    |-- TargetError                   no quality gives the file size or fidelity that was asked for
     `-- OutputError                   a result cannot be written: target exists, no space, no right
 """
 
@@ -24,6 +25,7 @@ __all__ = [
     "LimitError",
     "NotGencodecError",
     "OutputError",
+    "TargetError",
     "TruncatedError",
     "UnsupportedVersionError",
     "WeightsError",
@@ -64,6 +66,10 @@ class WeightsError(GencodecError):
 
 class ImageError(GencodecError):
     """A picture cannot be read: missing, damaged, too large, or of an unknown kind."""
+
+
+class TargetError(GencodecError):
+    """No quality gives the file size or the fidelity that was asked for."""
 
 
 class OutputError(GencodecError):

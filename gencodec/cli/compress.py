@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gencodec.bitstream import read_header
-from gencodec.cli import options
+from gencodec.cli import options, targets
 from gencodec.cli.failures import visible
+from gencodec.cli.large import large_rows, warning
 from gencodec.cli.loading import CodecOnDemand, weights_label, weights_name
 from gencodec.cli.plan import (
     PICTURE_SUFFIXES,
@@ -26,20 +27,13 @@ from gencodec.cli.streams import read_anything, write_target
 from gencodec.errors import ImageError
 
 if TYPE_CHECKING:
-    from gencodec.image import Picture
+    from gencodec.image import Picture, PixelRows
 
 
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments."""
     options.add_inputs(parser, "INPUT", "picture, or '-' for stdin; a folder with -r")
-    parser.add_argument(
-        "-q",
-        "--quality",
-        type=options.quality,
-        default=options.DEFAULT_QUALITY,
-        metavar="0..100",
-        help=f"higher is larger and closer to the original (default: {options.DEFAULT_QUALITY:g})",
-    )
+    targets.add_quality(parser)
     options.add_model(parser, "weights to use: a name that 'gencodec models' lists, or a file")
     parser.add_argument(
         "--strip",
@@ -64,6 +58,7 @@ def register(parser: options.CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compress every input; the exit code."""
+    targets.check(args)
     plan = make_plan(
         args.inputs,
         output=args.output,
@@ -90,38 +85,68 @@ def compress_one(
 ) -> None:
     """Read, compress, check if asked, write, report; raises whatever goes wrong."""
     started = time.perf_counter()
+    rows = large_rows(job.source, args.max_pixels)
+    if rows is not None and job.source is not None:
+        bytes_in = os.stat(job.source).st_size
+        make_stream(job, rows, None, bytes_in, started, args, codec, reporter)
+        return
     picture, bytes_in = read_input(job.source, args.max_pixels)
     if args.strip:
         picture = dataclasses.replace(picture, exif=None, xmp=None)
-    for text in picture.notes:
+    make_stream(job, None, picture, bytes_in, started, args, codec, reporter)
+
+
+def make_stream(
+    job: Job,
+    rows: PixelRows | None,
+    picture: Picture | None,
+    bytes_in: int,
+    started: float,
+    args: argparse.Namespace,
+    codec: CodecOnDemand,
+    reporter: Reporter,
+) -> None:
+    """Compress rows, or a picture with all that belongs to it; check, write and report."""
+    from gencodec.image import PictureRows
+
+    if rows is None:
+        assert picture is not None
+        rows = PictureRows(picture)
+    notes = list(picture.notes) if picture is not None else []
+    if text := warning(rows.width, rows.height):
+        notes.append(text)
+    for text in notes:
         reporter.note(job.name, text)
 
     unloaded = codec.seconds
-    stream = codec.get().compress_picture(picture, quality=args.quality)
+    made = targets.make(codec.get(), rows, picture, args)
+    stream = made.stream
     if args.verify:
         codec.get().verify(stream, max_pixels=args.max_pixels)
     write_target(job.target, stream, force=args.force)
     bytes_out = len(stream)
     seconds = time.perf_counter() - started - (codec.seconds - unloaded)
 
-    bpp = 8 * bytes_out / (picture.width * picture.height)
+    bpp = 8 * bytes_out / (rows.width * rows.height)
     weights_id = read_header(stream).weights_id
+    found = f", quality {made.quality:g} ({made.passes} passes)" if args.searches else ""
     reporter.done(
         f"{visible(job.name)} -> {visible(job.target_name)}: {bytes_in} -> {bytes_out} bytes, "
-        f"{bpp:.3f} bpp, {seconds:.2f} s{', verified' if args.verify else ''}",
+        f"{bpp:.3f} bpp{found}, {seconds:.2f} s{', verified' if args.verify else ''}",
         {
             "input": job.name,
             "output": job.target_name,
-            "width": picture.width,
-            "height": picture.height,
+            "width": rows.width,
+            "height": rows.height,
             "bytes_in": bytes_in,
             "bytes_out": bytes_out,
             "bpp": round(bpp, 6),
-            "quality": args.quality,
+            "quality": made.quality,
+            "passes": made.passes,
             "weights_id": weights_id.hex(),
             "weights": weights_name(weights_id),
             "verified": args.verify,
-            "notes": list(picture.notes),
+            "notes": notes,
             "seconds": round(seconds, 4),
         },
     )

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gencodec.bitstream import Limits, unpack, unpack_truncated
-from gencodec.cli import options
+from gencodec.cli import options, views
 from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.large import goes_in_strips, warning, write_strips
 from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.plan import (
     FORMAT_SUFFIX,
@@ -36,11 +36,7 @@ def register(parser: options.CommandParser) -> None:
         choices=tuple(FORMAT_SUFFIX),
         help="picture format to write (default: what the suffix of OUT says, else png)",
     )
-    parser.add_argument(
-        "--allow-truncated",
-        action="store_true",
-        help="decode a file whose end is missing as far as it goes, with a note saying how far",
-    )
+    views.add_views(parser)
     options.add_max_pixels(parser)
     options.add_model(parser, "weights to use, for streams made with weights that are not shipped")
     options.add_output(
@@ -54,6 +50,7 @@ def register(parser: options.CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Decompress every input; the exit code."""
+    views.check(args)
     picture_format = choose_format(args.format, args.output)
     suffix = FORMAT_SUFFIX[picture_format]
     plan = make_plan(
@@ -101,37 +98,47 @@ def decompress_one(
 ) -> None:
     """Read, decompress, write, report; raises whatever goes wrong."""
     started = time.perf_counter()
-    stream = read_stream(job.source)
-    # The codec checks all this again; here a damaged file is told without waiting for torch.
-    (unpack_truncated if args.allow_truncated else unpack)(
-        stream, limits=Limits(max_pixels=args.max_pixels)
-    )
-
-    unloaded = codec.seconds
-    picture = codec.get().decompress_picture(
-        stream, max_pixels=args.max_pixels, allow_truncated=args.allow_truncated
-    )
-    for text in picture.notes:
+    stream, may_be_cut = views.first_bytes(read_stream(job.source), args)
+    container = views.look(stream, may_be_cut, args)
+    header = container.header
+    if text := warning(header.width, header.height):
         reporter.note(job.name, text)
 
-    data = picture_bytes(picture, picture_format)
-    write_target(job.target, data, force=args.force)
+    unloaded = codec.seconds
+    notes: tuple[str, ...] = ()
+    width, height = header.width, header.height
+    if (
+        job.target
+        and views.is_whole(args)
+        and goes_in_strips(container, job.target, picture_format)
+    ):
+        bytes_out = write_strips(
+            codec.get(), stream, container, job.target, max_pixels=args.max_pixels, force=args.force
+        )
+    else:
+        picture = codec.get().decompress_picture(stream, **views.showing(may_be_cut, args))
+        for text in picture.notes:
+            reporter.note(job.name, text)
+        data = picture_bytes(picture, picture_format)
+        write_target(job.target, data, force=args.force)
+        bytes_out, notes = len(data), picture.notes
+        width, height = picture.width, picture.height
     seconds = time.perf_counter() - started - (codec.seconds - unloaded)
 
-    bpp = 8 * len(stream) / (picture.width * picture.height)
+    bpp = 8 * len(stream) / (header.width * header.height)
     reporter.done(
-        f"{visible(job.name)} -> {visible(job.target_name)}: {len(stream)} -> {len(data)} bytes, "
+        f"{visible(job.name)} -> {visible(job.target_name)}: {len(stream)} -> {bytes_out} bytes, "
         f"{bpp:.3f} bpp, {seconds:.2f} s",
         {
             "input": job.name,
             "output": job.target_name,
-            "width": picture.width,
-            "height": picture.height,
+            "width": width,
+            "height": height,
             "bytes_in": len(stream),
-            "bytes_out": len(data),
+            "bytes_out": bytes_out,
             "bpp": round(bpp, 6),
             "format": picture_format,
-            "notes": list(picture.notes),
+            "notes": list(notes),
             "seconds": round(seconds, 4),
         },
     )

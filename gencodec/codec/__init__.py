@@ -3,6 +3,7 @@
 from gencodec.model.quality import quality_of, step_of
 
 from .codec import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Codec
+from .rate import Metric, Result, meet_metric, meet_size
 from .stream import ImageLike
 
 __all__ = [
@@ -10,6 +11,10 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "DEFAULT_QUALITY",
     "ImageLike",
+    "Metric",
+    "Result",
+    "meet_metric",
+    "meet_size",
     "quality_of",
     "step_of",
 ]

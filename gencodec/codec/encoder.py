@@ -46,6 +46,11 @@ class Encoder:
         self._keep = keep and source.width * source.height <= KEPT_PIXELS
         self._kept: dict[int, list[Trunk]] = {}
 
+    @property
+    def pixels(self) -> int:
+        """How many the picture has."""
+        return self._source.width * self._source.height
+
     def stream(self, step: int) -> bytes:
         """The stream at a step 0..255."""
         return self._pack(step, [tile_parts(t, self._weights) for t in self._latents(step)])

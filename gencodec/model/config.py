@@ -49,9 +49,7 @@ class ModelConfig:
             value = getattr(self, field.name)
             most = MAX_DEPTH if "depth" in field.name else MAX_WIDTH
             if field.name != "name" and not (isinstance(value, int) and 1 <= value <= most):
-                raise ValueError(
-                    f"{field.name} must be an integer from 1 to {most}, not {value!r}"
-                )
+                raise ValueError(f"{field.name} must be an integer from 1 to {most}, not {value!r}")
         if not isinstance(self.name, str):
             raise ValueError(f"name must be a string, not {self.name!r}")
         if self.prior % 2:

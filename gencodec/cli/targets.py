@@ -1,0 +1,137 @@
+"""The options that ask for a size or a fidelity instead of a quality, and for tiles."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gencodec.cli import options
+from gencodec.cli.failures import UsageError, visible
+
+if TYPE_CHECKING:
+    from gencodec.codec import Codec
+    from gencodec.image import Picture, PixelRows
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
+QUALITY_HELP = (
+    "higher is larger and closer to the original; ordinary photographs come to about 0.2 bits a "
+    "pixel and 28 dB (RGB PSNR) at 20, 0.4 and 31 at 40, 0.8 and 35 at 60, 1.3 and 38 at 80 "
+    f"(default: {options.DEFAULT_QUALITY:g})"
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A stream, its quality, and how many passes found it."""
+
+    stream: bytes
+    quality: float
+    passes: int = 1
+
+
+def add_quality(parser: options.CommandParser) -> None:
+    """-q, or a target in its place, and --tile."""
+    parser.add_argument(
+        "-q", "--quality", type=options.quality, metavar="0..100", help=QUALITY_HELP
+    )
+    group = parser.add_argument_group(
+        "targets", "in place of -q: the quality is found that meets one of these"
+    )
+    group.add_argument(
+        "--target-size",
+        type=byte_count,
+        metavar="BYTES",
+        help="files of at most this size, and at most 2%% under it: 100KB, 1.5MB, 64KiB, 80000",
+    )
+    group.add_argument(
+        "--target-bpp", type=above_zero, metavar="N", help="the same in bits a pixel"
+    )
+    group.add_argument(
+        "--target-psnr",
+        type=above_zero,
+        metavar="DB",
+        help="the smallest files of at least this PSNR over R, G and B",
+    )
+    parser.add_argument(
+        "--tile",
+        type=tile,
+        default="auto",
+        metavar="N|none",
+        help="code square parts of this side on their own, so that a region can be decoded alone "
+        "and damage stays local: a multiple of 64 up to 4096 pixels, or 'none' (default: 1024 for "
+        "pictures of more than 16 megapixels)",
+    )
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse two ways of saying how large or how good; -q has its default from here."""
+    names = ("quality", "target_size", "target_bpp", "target_psnr")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other")
+    args.searches = bool(given) and args.quality is None
+    if args.quality is None:
+        args.quality = options.DEFAULT_QUALITY
+
+
+def make(
+    codec: Codec, source: PixelRows, picture: Picture | None, args: argparse.Namespace
+) -> Made:
+    """The stream that the options ask for; raises TargetError if no quality meets a target.
+
+    picture: what alpha and metadata are taken from, if there are any.
+    """
+    from gencodec.codec import meet_metric, meet_size, step_of
+    from gencodec.codec.stream import side_sections
+
+    rest = [] if picture is None else side_sections(picture)
+    encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=args.searches)
+    if not args.searches:
+        return Made(encoder.stream(step_of(args.quality)), args.quality)
+    if args.target_psnr is None:
+        target = args.target_size
+        if target is None:
+            target = math.floor(args.target_bpp * source.width * source.height / 8)
+        found = meet_size(encoder, target)
+    else:
+        from gencodec.bench.metrics import finite_psnr
+
+        original = source.rows(0, source.height)
+        found = meet_metric(encoder, original, finite_psnr, args.target_psnr)
+    return Made(found.stream, round(found.quality, 1), found.passes)
+
+
+def byte_count(text: str) -> int:
+    """100000, 100KB, 1.5MB, 64KiB: a number of bytes from 1."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KM]?I?B?)", text.strip().upper())
+    unit = UNITS.get((match[2] + "B").replace("BB", "B")) if match else None
+    value = int(float(match[1]) * unit) if match and unit and len(text) < 20 else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{visible(text)}' is not a size such as 100KB")
+    return value
+
+
+def above_zero(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"'{visible(text)}' is not a number above 0")
+    return value
+
+
+def tile(text: str) -> int | str | None:
+    """A tile side, 'none' as None, or 'auto'."""
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    value = int(text) if text.isdigit() and len(text) < 6 else 0
+    if value % 64 or not 64 <= value <= 4096:
+        raise argparse.ArgumentTypeError(
+            f"'{visible(text)}' is not a multiple of 64 up to 4096, or 'none'"
+        )
+    return value
