@@ -24,6 +24,8 @@ from gencodec.model.partition import coded_slices
 from gencodec.model.vae import Z_MAX, ImageVae, quantise_symbols, table_rows
 from gencodec.model.weights import Weights
 
+from .conceal import conceal
+
 CHECK_BYTES = 4
 """symbols_check, in front of the words."""
 
@@ -104,6 +106,8 @@ def decode_latents(
 ) -> Tensor:
     """The inverse: y_hat (B, M, height, width) float32; height and width count positions of y.
 
+    Where the words of a cut payload run out, y_hat is what :func:`conceal` makes of the rest.
+
     Raises ChecksumError when the symbols are not those that were encoded, as soon as that is
     known: words that run out end the work.
     """
@@ -118,15 +122,21 @@ def decode_latents(
         channels = weights.vae.config.latent
         y_hat16 = features.new_zeros((len(decoders), channels, height, width))
         y_hat16 = y_hat16.to(memory_format=torch.channels_last)
+        known = torch.ones_like(y_hat16, dtype=torch.bool)
         for index in range(GROUPS):
             context = prior.context(index, features, y_hat16)
             parts = [prior.gaussians(index, phase, context, row) for phase in range(GROUPS)]
             for phase, symbols in enumerate(_from_decoders(decoders, parts)):
                 place = coded_slices(index, phase, channels)
                 y_hat16[place] = symbols * MEAN_UNITS + parts[phase].mean16
+            if any(decoder.missing is not None for decoder in decoders):
+                for phase, there in enumerate(_known(decoders, parts)):
+                    known[coded_slices(index, phase, channels)] = there
         for decoder in decoders:
             decoder.finish()
-        return y_hat16 / MEAN_UNITS
+        y_hat = y_hat16 / MEAN_UNITS
+        cut = any(decoder.exhausted for decoder in decoders)
+        return conceal(y_hat, known) if cut else y_hat
 
 
 def _hyper(side: int) -> int:
@@ -148,7 +158,17 @@ def _from_decoders(decoders: Sequence[PassDecoder], parts: Sequence[Gaussians]) 
     """Decode one pass of every picture; symbols in the shapes of ``parts``, float32."""
     indices = _flat([part.scale_index for part in parts]).to(torch.uint8).cpu().numpy()
     symbols = np.stack([d.decode(index) for d, index in zip(decoders, indices, strict=True)])
-    flat = torch.from_numpy(symbols).to(parts[0].scale_index.device).float()
+    return _shaped(torch.from_numpy(symbols).to(parts[0].scale_index.device).float(), parts)
+
+
+def _known(decoders: Sequence[PassDecoder], parts: Sequence[Gaussians]) -> list[Tensor]:
+    """Which symbols of the pass just decoded were there, bool."""
+    size = sum(part.scale_index[0].numel() for part in parts)
+    missing = [np.zeros(size, bool) if d.missing is None else d.missing for d in decoders]
+    return _shaped(~torch.from_numpy(np.stack(missing)).to(parts[0].scale_index.device), parts)
+
+
+def _shaped(flat: Tensor, parts: Sequence[Gaussians]) -> list[Tensor]:
     sizes = [part.scale_index[0].numel() for part in parts]
     shaped = zip(flat.split(sizes, 1), parts, strict=True)
     return [values.view(part.scale_index.shape) for values, part in shaped]

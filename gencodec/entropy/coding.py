@@ -113,6 +113,8 @@ class PassDecoder:
         """Coded symbols asked for so far."""
         self.decoded = 0
         """Of these, the symbols that were there."""
+        self.missing: npt.NDArray[np.bool_] | None = None
+        """Of the last pass, which symbols were not there, bool (n,); None if all were."""
 
     def decode(self, scale_index: ScaleIndex) -> Symbols:
         """The symbols of the next pass, int32 (n,), for its scale indices, uint8 (n,).
@@ -128,6 +130,7 @@ class PassDecoder:
         values = np.zeros(grouping.order.size, np.int32)
         escapes: list[tuple[int, int]] = []  # place in grouped order, half-width
         self.requested += values.size
+        none_there, there = self.exhausted, 0
         for index, span in grouping.groups():
             if self.exhausted:
                 break
@@ -140,10 +143,19 @@ class PassDecoder:
             escaped = np.flatnonzero(entries == 2 * half_width + 1)
             escapes.extend((span.start + int(place), half_width) for place in escaped)
             self.decoded += entries.size
+            there = span.stop
+        lost = []
         for place, half_width in escapes:
             values[place] = self._decode_escape(half_width)
+            if self.exhausted:
+                lost.append(place)
         symbols = np.zeros(scale_index.size, np.int32)
         symbols[grouping.order] = values
+        self.missing = None
+        if self.exhausted:
+            self.missing = np.full(symbols.size, none_there)
+            self.missing[grouping.order[there:]] = True
+            self.missing[grouping.order[lost]] = True
         self._check = _update_check(self._check, symbols)
         if self._oversized or (self.exhausted and self._complete):
             raise _wrong_symbols()
