@@ -84,13 +84,19 @@ def make(
 
     picture: what alpha and metadata are taken from, if there are any.
     """
-    from gencodec.codec import meet_metric, meet_size, step_of
+    if not args.searches:
+        chosen = {} if args.tile == "auto" else {"tile": args.tile}
+        if picture is not None:
+            stream = codec.compress_picture(picture, quality=args.quality, **chosen)
+        else:
+            stream = codec.compress_rows(source, quality=args.quality, **chosen)
+        return Made(stream, args.quality)
+
+    from gencodec.codec import meet_metric, meet_size
     from gencodec.codec.stream import side_sections
 
     rest = [] if picture is None else side_sections(picture)
-    encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=args.searches)
-    if not args.searches:
-        return Made(encoder.stream(step_of(args.quality)), args.quality)
+    encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True)
     if args.target_psnr is None:
         target = args.target_size
         if target is None:

@@ -123,7 +123,9 @@ class StubCodec:
     fail: BaseException | None = None
     loads: int = 0
 
-    def compress_picture(self, picture: object, *, quality: float) -> bytes:
+    def compress_picture(
+        self, picture: object, *, quality: float, tile: int | str | None = "auto"
+    ) -> bytes:
         if self.fail is not None:
             raise self.fail
         pixels = picture.pixels  # type: ignore[attr-defined]
@@ -138,7 +140,7 @@ class StubCodec:
         return pack(Container(header, (Section(LATENTS, latents),), True))
 
     def decompress_picture(
-        self, data: bytes, *, max_pixels: int, allow_truncated: bool = False
+        self, data: bytes, *, max_pixels: int, allow_truncated: bool = False, **view: object
     ) -> object:
         from gencodec.image import picture_from_array
 

@@ -1,0 +1,152 @@
+"""Regions, previews, salvage, targets and strips, as a user asks for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gencodec.bitstream import describe
+from gencodec.cli import large, targets
+from gencodec.cli.main import main
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Say:
+    """Runs the command line inside the folder of the test: code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main([*arguments, "--device", "cpu"])
+        said = capfd.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> np.ndarray:
+    rows, columns = np.mgrid[0:140, 0:200]
+    noise = np.random.default_rng(0).normal(0, 6, (140, 200, 3))
+    pixels = np.dstack([rows + 40, columns + 20, 255 - rows]) + noise
+    pixels = np.clip(pixels, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "a.ppm")
+    return pixels
+
+
+def shown(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image).astype(int)
+
+
+def test_parts_and_previews(say: Say, picture: np.ndarray) -> None:
+    assert say("compress", "a.png", "--tile", "64")[0] == 0
+    assert describe(Path("a.gnc").read_bytes()).tile_side == 64
+    assert say("decompress", "a.gnc", "-o", "whole.png")[0] == 0
+    whole = shown("whole.png")
+    assert say("decompress", "a.gnc", "-o", "part.png", "--region", "50,30,70,100")[0] == 0
+    assert np.abs(shown("part.png") - whole[30:130, 50:120]).max() <= 1
+    assert say("decompress", "a.gnc", "-o", "small.png", "--scale", "1/8")[0] == 0
+    assert shown("small.png").shape == (18, 25, 3)
+    code, _, words = say("decompress", "a.gnc", "-o", "preview.png", "--max-bytes", "600")
+    assert code == 0 and "note: the file is cut" in words
+    assert shown("preview.png").shape == whole.shape
+    stream = bytearray(Path("a.gnc").read_bytes())
+    stream[-40] ^= 1
+    Path("b.gnc").write_bytes(stream)
+    code, _, words = say("decompress", "b.gnc")
+    assert code == 1 and len(words.splitlines()) == 1
+    code, _, words = say("decompress", "b.gnc", "-o", "saved.png", "--salvage")
+    assert code == 0 and "1 of 12 tiles" in words and "of its detail is left" in words
+    changed = (shown("saved.png") != whole).any(2)
+    assert 0 < changed.mean() < 0.7
+
+
+def test_targets(say: Say, picture: np.ndarray) -> None:
+    code, out, _ = say("compress", "a.png", "--target-size", "1.5KB", "--json")
+    assert code == 0 and 0.93 * 1500 <= Path("a.gnc").stat().st_size <= 1500
+    assert '"passes"' in out
+    assert say("compress", "a.png", "-f", "--target-bpp", "0.5")[0] == 0
+    assert 0.93 * 1750 <= Path("a.gnc").stat().st_size <= 1750
+    assert say("compress", "a.png", "-f", "--target-psnr", "33")[0] == 0
+    assert say("decompress", "a.gnc", "-o", "d.png")[0] == 0
+    error = np.mean((shown("d.png") - picture.astype(float)) ** 2)
+    assert 33 <= 10 * np.log10(255**2 / error) < 33.7
+    code, _, words = say("compress", "a.png", "-o", "c.gnc", "--target-size", "30")
+    assert code == 1 and len(words.splitlines()) == 1 and "too few" in words
+    assert not Path("c.gnc").exists()
+
+
+def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As large pictures are: the same stream and the same pixels as when read whole."""
+    assert say("compress", "a.png", "--tile", "64")[0] == 0
+    monkeypatch.setattr(large, "LARGE_PIXELS", 10)
+    monkeypatch.setattr(large, "WARNED_PIXELS", 10)
+    read: list[Any] = []
+    monkeypatch.setattr("gencodec.cli.compress.read_input", lambda *_: read.append(1))
+    code, _, words = say("compress", "a.ppm", "-o", "b.gnc", "--tile", "64")
+    assert code == 0 and not read and "minutes" in words
+    assert Path("b.gnc").read_bytes() == Path("a.gnc").read_bytes()
+    monkeypatch.setattr("gencodec.cli.decompress.picture_bytes", lambda *_: read.append(1))
+    assert say("decompress", "b.gnc", "-o", "b.ppm")[0] == 0 and not read
+    error = np.mean((shown("b.ppm") - picture.astype(float)) ** 2)
+    assert error < 60
+    code, _, words = say("compress", "a.ppm", "-o", "c.gnc", "--max-pixels", "100")
+    assert code == 1 and "limit is 100" in words
+    assert say("decompress", "b.gnc", "-o", "b.ppm")[0] == 1  # exists
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compress", "a.png", "-q", "50", "--target-size", "1KB"),
+        ("compress", "a.png", "--target-bpp", "1", "--target-psnr", "30"),
+        ("compress", "a.png", "--target-size", "1XB"),
+        ("compress", "a.png", "--target-size", "0"),
+        ("compress", "a.png", "--target-psnr", "nan"),
+        ("compress", "a.png", "--tile", "100"),
+        ("compress", "a.png", "--tile", "8192"),
+        ("decompress", "a.gnc", "--region", "1,2,3"),
+        ("decompress", "a.gnc", "--region", "1,2,0,3"),
+        ("decompress", "a.gnc", "--region", "-1,2,3,3"),
+        ("decompress", "a.gnc", "--scale", "1/3"),
+        ("decompress", "a.gnc", "--max-bytes", "1KB", "--salvage"),
+    ],
+)
+def test_usage(say: Say, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    monkeypatch.setitem(sys.modules, "gencodec.codec", None)  # importing it would fail
+    code, _, words = say(*arguments)
+    assert code == 2 and len(words.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("100KB", 100_000), ("1.5MB", 1_500_000), ("64KiB", 65536), ("80000", 80000), ("2k", 2000)],
+)
+def test_sizes(text: str, value: int) -> None:
+    assert targets.byte_count(text) == value
+
+
+def test_the_help_says_what_a_quality_gives() -> None:
+    """The figures in the help of -q are those of the benchmark, rounded."""
+    import json
+    import re
+
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "kodak.json"
+    rows = {row["quality"]: row for row in json.loads(path.read_text("utf-8"))["means"]}
+    numbers = re.findall(
+        r"([\d.]+)(?: bits a pixel)? and (\d+)(?: dB \(RGB PSNR\))? at (\d+)", targets.QUALITY_HELP
+    )
+    assert len(numbers) == 4
+    for bpp, psnr, quality in numbers:
+        row = rows[int(quality)]
+        assert float(bpp) == pytest.approx(row["bpp"], rel=0.2)
+        assert float(psnr) == pytest.approx(row["psnr"], abs=0.8)
