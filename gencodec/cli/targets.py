@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import math
 import re
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from gencodec.cli import options
 from gencodec.cli.failures import UsageError, visible
+from gencodec.errors import TargetError
 
 if TYPE_CHECKING:
-    from gencodec.codec import Codec
-    from gencodec.image import Picture, PixelRows
+    from gencodec.codec import Codec, Metric
+    from gencodec.image import Picture, PixelRows, Pixels
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
 QUALITY_HELP = (
@@ -55,6 +57,13 @@ def add_quality(parser: options.CommandParser) -> None:
         metavar="DB",
         help="the smallest files of at least this PSNR over R, G and B",
     )
+    group.add_argument(
+        "--target-ssimulacra2",
+        type=above_zero,
+        metavar="N",
+        help="the same with SSIMULACRA 2, which judges as people do: about 50 medium, 70 high, 90 "
+        "visually lossless (needs the Python package ssimulacra2)",
+    )
     parser.add_argument(
         "--tile",
         type=tile,
@@ -68,10 +77,12 @@ def add_quality(parser: options.CommandParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse two ways of saying how large or how good; -q has its default from here."""
-    names = ("quality", "target_size", "target_bpp", "target_psnr")
+    names = ("quality", "target_size", "target_bpp", "target_psnr", "target_ssimulacra2")
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
     if len(given) > 1:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other")
+    if args.target_ssimulacra2 is not None and importlib.util.find_spec("ssimulacra2") is None:
+        raise UsageError("--target-ssimulacra2 needs the Python package ssimulacra2")
     args.searches = bool(given) and args.quality is None
     if args.quality is None:
         args.quality = options.DEFAULT_QUALITY
@@ -97,17 +108,31 @@ def make(
 
     rest = [] if picture is None else side_sections(picture)
     encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True)
-    if args.target_psnr is None:
-        target = args.target_size
-        if target is None:
-            target = math.floor(args.target_bpp * source.width * source.height / 8)
-        found = meet_size(encoder, target)
+    size = args.target_size
+    if args.target_bpp is not None:
+        size = math.floor(args.target_bpp * source.width * source.height / 8)
+    if size is not None:
+        found = meet_size(encoder, size)
     else:
-        from gencodec.bench.metrics import finite_psnr
-
-        original = source.rows(0, source.height)
-        found = meet_metric(encoder, original, finite_psnr, args.target_psnr)
+        metric, value = _metric(args)
+        found = meet_metric(encoder, source.rows(0, source.height), metric, value)
     return Made(found.stream, round(found.quality, 1), found.passes)
+
+
+def _metric(args: argparse.Namespace) -> tuple[Metric, float]:
+    """How near a decoded picture is, and how near it has to be."""
+    from gencodec.bench import metrics
+
+    if args.target_psnr is not None:
+        return metrics.finite_psnr, args.target_psnr
+
+    def perceived(original: Pixels, decoded: Pixels) -> float:
+        score = metrics.ssimulacra2(original, decoded)
+        if score is None:  # the package is there
+            raise TargetError("the picture is too small for SSIMULACRA 2")
+        return score
+
+    return perceived, args.target_ssimulacra2
 
 
 def byte_count(text: str) -> int:
