@@ -37,7 +37,7 @@ TENSORS = {"numpy", "torch"}
 LIBRARIES = {
     "errors": set[str](),
     "bitstream": set[str](),
-    "image": {"numpy", "PIL"},
+    "image": {"numpy", "PIL", "pillow_heif"},
     "entropy": {"numpy", "constriction"},
     "model": TENSORS | {"safetensors"},
     "codec": TENSORS | {"PIL"},

@@ -1,4 +1,4 @@
-"""``python -m gencodec.bench``: tables and drawings from the reports, for a checkout's documents.
+"""``python -m gencodec.bench``: tables and drawings for a checkout's documents, and odd files.
 
 Measuring is ``gencodec bench``.
 """
@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gencodec.bench import figures
+from gencodec.bench import figures, formats
 from gencodec.errors import GencodecError
 
 
@@ -19,9 +19,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     row = commands.add_parser("figures", help="renew tables and drawings from benchmarks/")
     figures.register(row)
+    row.set_defaults(run=figures.run)
+    row = commands.add_parser("formats", help="odd picture files: what is kept of each")
+    formats.register(row)
+    row.set_defaults(run=formats.run)
     args = parser.parse_args(argv)
     try:
-        return figures.run(args)
+        return int(args.run(args))
     except ModuleNotFoundError as error:
         reason = f"the Python package '{error.name}' is needed and not installed"
     except (GencodecError, ValueError, OSError) as error:

@@ -21,7 +21,7 @@ from gencodec.bitstream import (
     Section,
 )
 from gencodec.errors import WeightsError
-from gencodec.image import Picture, PictureRows, PixelRows, Pixels, decode_alpha
+from gencodec.image import Picture, PictureRows, PixelRows, Pixels, decode_alpha, smooth_hidden
 from gencodec.model.quality import step_of
 from gencodec.model.registry import WeightsEntry, find_weights, find_weights_by_id
 from gencodec.model.weights import Weights, load_weights
@@ -208,7 +208,7 @@ class Codec:
         """
         streams: list[Future[bytes]] = []
         with ThreadPoolExecutor(1) as coder:
-            pictures = [to_picture(image) for image in images]
+            pictures = [smooth_hidden(to_picture(image)) for image in images]
             for group in _groups([(p.width, p.height) for p in pictures]):
                 part = [pictures[index] for index in group]
                 if choose_grid(part[0].width, part[0].height, "auto") is not None:

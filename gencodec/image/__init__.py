@@ -2,6 +2,7 @@
 
 from gencodec.image.alpha import decode_alpha, encode_alpha
 from gencodec.image.atomic import atomic_write
+from gencodec.image.colour import to_srgb
 from gencodec.image.files import (
     DEFAULT_MAX_PIXELS,
     SUFFIXES,
@@ -9,8 +10,10 @@ from gencodec.image.files import (
     read_picture,
     write_picture,
 )
+from gencodec.image.hidden import smooth_hidden
 from gencodec.image.pad import crop, pad
 from gencodec.image.picture import Picture, Pixels, picture_from_array, to_pil
+from gencodec.image.pillow import open_pillow
 from gencodec.image.strips import PictureRows, PixelRows, PpmRows, is_plain_ppm, write_ppm_strips
 
 __all__ = [
@@ -26,11 +29,14 @@ __all__ = [
     "decode_alpha",
     "encode_alpha",
     "is_plain_ppm",
+    "open_pillow",
     "pad",
     "picture_from_array",
     "picture_from_pil",
     "read_picture",
+    "smooth_hidden",
     "to_pil",
+    "to_srgb",
     "write_picture",
     "write_ppm_strips",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from gencodec.errors import ImageError
-from gencodec.image.picture import Pixels
+from gencodec.image.picture import Picture, Pixels
 
 try:
     from PIL import ImageCms
@@ -100,6 +100,17 @@ def is_srgb(icc: bytes) -> bool:
         return "sRGB" in ImageCms.getProfileDescription(profile)
     except Exception:  # whatever LittleCMS makes of a damaged profile, it is not sRGB
         return False
+
+
+def to_srgb(picture: Picture) -> Picture:
+    """The picture with its profile applied and gone; as it is where the profile is of no use."""
+    if picture.icc is None or ImageCms is None:
+        return replace(picture, icc=None)
+    try:
+        pixels = np.array(_managed(Image.fromarray(picture.pixels), picture.icc))
+    except (OSError, ValueError, ImageCms.PyCMSError):
+        return replace(picture, icc=None)
+    return replace(picture, pixels=pixels[..., 1] if picture.grey else pixels, icc=None)
 
 
 def _split(image: Image.Image) -> tuple[Pixels, Pixels]:

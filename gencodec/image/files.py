@@ -11,11 +11,12 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from gencodec.errors import ImageError, OutputError
 from gencodec.image.atomic import PathLike, atomic_write
-from gencodec.image.colour import decode_colours, is_srgb, raw_mode
-from gencodec.image.metadata import read_metadata
+from gencodec.image.colour import decode_colours, is_srgb, raw_mode, to_srgb
+from gencodec.image.metadata import photo_tags, read_metadata
 from gencodec.image.orientation import orientation, upright
 from gencodec.image.picture import Picture, is_grey, simplify, to_pil
 from gencodec.image.pillow import bounded_pillow, open_pillow
+from gencodec.image.unkept import unkept
 
 # The same bound as for decoding: what is compressed by default decompresses by default.
 DEFAULT_MAX_PIXELS = 2**28
@@ -32,6 +33,7 @@ SUFFIXES = {
     ".pgm": "PPM",
     ".pnm": "PPM",
 }
+_FRONT_BYTES = 65536  # where the boxes of AVIF and HEIF stand
 _NO_ALPHA = {"JPEG", "PPM"}
 _XMP_TIFF_TAG = 700
 
@@ -77,7 +79,8 @@ def write_picture(
     """Write a picture with its metadata to a path (whole or not at all) or to an open file.
 
     format: PNG, JPEG (quality 95, full chroma), WEBP (lossless), TIFF (deflate, or uncompressed
-    beside EXIF) or PPM (no metadata), by name or by suffix; by default the suffix of the path
+    beside EXIF, of which it takes the photo's own tags) or PPM (converted to sRGB, no
+    metadata), by name or by suffix; by default the suffix of the path
     decides, PNG where there is none. `overwrite` is for paths. OutputError when the format
     cannot hold the picture or the target cannot be written.
     """
@@ -95,8 +98,10 @@ def write_picture(
 def _read(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
     # Pillow's readers answer damage with almost any exception, so all of them are caught here.
     try:
-        with bounded_pillow(max_pixels), open_pillow(stream) as image:
-            return _picture(image, max_pixels)
+        front = stream.read(_FRONT_BYTES)
+        stream.seek(0)
+        with bounded_pillow(max_pixels), open_pillow(stream, front) as image:
+            return _picture(image, max_pixels, front)
     except Exception as error:
         raise _image_error(name, error) from error
 
@@ -104,6 +109,10 @@ def _read(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
 def _image_error(name: str, error: Exception) -> ImageError:
     if isinstance(error, UnidentifiedImageError):
         return ImageError(f"cannot read {name}: not a picture of a known format, or damaged")
+    if isinstance(error, ModuleNotFoundError):
+        return ImageError(
+            f"cannot read {name}: HEIF needs pillow-heif (pip install gencodec[heif])"
+        )
     if isinstance(error, Image.DecompressionBombError):
         return ImageError(f"cannot read {name}: it has far more pixels than the limit")
     if isinstance(error, MemoryError):
@@ -112,26 +121,22 @@ def _image_error(name: str, error: Exception) -> ImageError:
     return ImageError(f"cannot read {name}: {reason}")
 
 
-def _picture(image: Image.Image, max_pixels: int) -> Picture:
+def _picture(image: Image.Image, max_pixels: int, front: bytes = b"") -> Picture:
     """Load, decode colours, turn upright, collect metadata. Any exception may come out."""
     _check_size(image, max_pixels)
     raw = raw_mode(image)
-    notes = []
-    if getattr(image, "is_animated", False):
-        notes.append("the file holds several images; only the first is kept")
     image.load()
     _check_size(image, max_pixels)  # an icon's size is known only now
     turned = orientation(image)
     decoded = decode_colours(image, raw)
     metadata = read_metadata(image)
+    notes = [*unkept(image, front, managed=metadata.icc is not None)]
     notes += [*decoded.notes, *metadata.notes]
     icc = None if decoded.profile_used else metadata.icc
     pixels, alpha = decoded.pixels, decoded.alpha
     if icc is not None and icc[16:20] != (b"GRAY" if pixels.ndim == 2 else b"RGB "):
         icc = None
         notes.append("colour profile dropped: it does not fit the pixels")
-    if icc is None and _odd_gamma(image):
-        notes.append("the gamma that the PNG declares is not kept")
     picture = Picture(
         upright(pixels, turned),
         None if alpha is None else upright(alpha, turned),
@@ -168,17 +173,6 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         raise ValueError("it has no pixels")
 
 
-def _odd_gamma(image: Image.Image) -> bool:
-    """Whether a PNG asks for another transfer curve than sRGB's by a bare gAMA chunk."""
-    gamma = image.info.get("gamma")
-    return (
-        image.format == "PNG"
-        and isinstance(gamma, float)
-        and "srgb" not in image.info
-        and abs(gamma - 1 / 2.2) > 0.005
-    )
-
-
 def _format_of(target: PathLike) -> str:
     suffix = os.path.splitext(os.fspath(target))[1]
     return suffix or "PNG"
@@ -194,11 +188,16 @@ def _encode(picture: Picture, format: str) -> bytes:
     if picture.alpha is not None and kind in _NO_ALPHA:
         raise OutputError(f"{kind} cannot hold transparency; write PNG, WebP or TIFF")
     buffer = io.BytesIO()
+    if kind == "PPM" and picture.icc is not None:
+        picture = to_srgb(picture)  # there is no place for the profile that says what it looks like
     image = to_pil(picture)
     image.info.clear()  # what is written is what the options below say, whatever Pillow's habits
     try:
         image.save(buffer, format=kind, **_options(picture, kind))
     except Exception as error:  # Pillow's writers, too, fail in many ways
+        if kind == "TIFF" and picture.exif is not None:
+            # Its tags are broken: other formats carry them unread, a TIFF has to understand them.
+            return _encode(replace(picture, exif=None), format)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OutputError(f"cannot write the picture as {kind}: {reason}; try PNG") from error
     return buffer.getvalue()
@@ -212,11 +211,14 @@ def _options(picture: Picture, kind: str) -> dict[str, Any]:
     if picture.icc is not None:
         options["icc_profile"] = picture.icc
     if kind == "TIFF":
-        # Pillow's compressing TIFF writer cannot hold the directories inside EXIF.
-        options["compression"] = "raw" if picture.exif is not None else "tiff_adobe_deflate"
         tags = Image.Exif()
         if picture.exif is not None:
-            tags.load(picture.exif)
+            # The block may describe the layout of another file, which must not enter this one.
+            source = Image.Exif()
+            source.load(picture.exif)
+            tags.load(photo_tags(source).tobytes())
+        # Pillow's compressing TIFF writer cannot hold the directories inside EXIF.
+        options["compression"] = "raw" if len(tags) else "tiff_adobe_deflate"
         if picture.xmp is not None:
             tags[_XMP_TIFF_TAG] = picture.xmp
         options["exif"] = tags

@@ -84,19 +84,25 @@ def _exif(image: Image.Image, notes: list[str]) -> bytes | None:
 def _exif_of_tiff(image: Image.Image, notes: list[str]) -> bytes | None:
     """A TIFF file is its own EXIF block, so the part that speaks of the photo is written anew."""
     try:
-        source = image.getexif()
-        kept = Image.Exif()
-        for tag in _TIFF_PHOTO_TAGS:
-            if tag in source:
-                kept[tag] = source[tag]
-        for tag in _TIFF_PHOTO_IFDS:
-            directory = source.get_ifd(tag)
-            if directory:
-                kept[tag] = dict(directory)
+        kept = photo_tags(image.getexif())
         return kept.tobytes().removeprefix(_EXIF_PREFIX) if len(kept) else None
     except Exception:  # Pillow fails in many ways on odd tags; the pixels are worth more
         notes.append("EXIF of the TIFF file could not be kept")
         return None
+
+
+def photo_tags(source: Image.Exif) -> Image.Exif:
+    """The tags that speak of the photo and not of how a file is laid out. Any exception may come
+    out of broken ones."""
+    kept = Image.Exif()
+    for tag in _TIFF_PHOTO_TAGS:
+        if tag in source:
+            kept[tag] = source[tag]
+    for tag in _TIFF_PHOTO_IFDS:
+        directory = source.get_ifd(tag)
+        if directory:
+            kept[tag] = dict(directory)
+    return kept
 
 
 def _text_profile(text: object) -> bytes | None:

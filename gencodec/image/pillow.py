@@ -17,6 +17,7 @@ READ_FORMATS = (
     "DDS",
     "DIB",
     "GIF",
+    "HEIF",
     "ICO",
     "JPEG",
     "JPEG2000",
@@ -31,6 +32,9 @@ READ_FORMATS = (
     "TIFF",
     "WEBP",
 )
+
+# Of files coded by HEVC; those coded by AV1 are Pillow's own AVIF.
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 
 # Pillow's pixel limit and Python's warning filters are both global, so reads take turns.
 _LOCK = threading.RLock()
@@ -52,7 +56,14 @@ def bounded_pillow(max_pixels: int) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def open_pillow(stream: BinaryIO) -> Image.Image:
-    """Read the header of a picture in one of READ_FORMATS (as far as this Pillow has them)."""
+def open_pillow(stream: BinaryIO, front: bytes) -> Image.Image:
+    """Read the header of a picture in one of READ_FORMATS (as far as this Pillow has them).
+
+    front: the first bytes of the stream. ModuleNotFoundError for HEIF without pillow-heif.
+    """
     Image.init()
+    if front[4:8] == b"ftyp" and front[8:12] in _HEIF_BRANDS:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return Image.open(stream, formats=[name for name in READ_FORMATS if name in Image.OPEN])

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from gencodec.errors import ImageError
+from gencodec.image.hidden import smooth_hidden
 from gencodec.image.picture import Picture, Pixels, is_grey
 
 _CHUNK_ROWS = 256
@@ -38,9 +39,12 @@ class PixelRows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PictureRows:
-    """The rows of a picture in memory."""
+    """The rows of a picture in memory, smooth where they cannot be seen."""
 
     picture: Picture
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "picture", smooth_hidden(self.picture))
 
     @property
     def width(self) -> int:

@@ -112,3 +112,30 @@ def test_the_size_is_checked_before_pixels_are_decoded() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
+
+
+def test_webp_is_used_and_checked() -> None:
+    payload = encode_alpha(ramp(7, 9))
+    assert payload[0] == 2 and np.array_equal(decode_alpha(payload, 9, 7), ramp(7, 9))
+    for width, height in ((7, 9), (9, 8)):
+        with pytest.raises(FormatError):
+            decode_alpha(payload, width, height)
+    for broken in (payload + b"\0", payload[:-1], payload[:20], b"\x01" + payload[1:]):
+        with pytest.raises(FormatError):
+            decode_alpha(broken, 9, 7)
+
+
+def test_other_webps_are_refused() -> None:
+    image = Image.fromarray(ramp(7, 9))
+    clear = Image.merge("LA", (image, image))
+    for picture, options in ((image, {"quality": 80}), (clear, {"lossless": True, "xmp": b"x"})):
+        memory = io.BytesIO()
+        picture.save(memory, "WEBP", **options)
+        with pytest.raises(FormatError):
+            decode_alpha(b"\x02" + memory.getvalue(), 9, 7)
+
+
+def test_png_where_webp_has_no_room() -> None:
+    wide = np.arange(16384, dtype=np.uint16).astype(np.uint8)[None]
+    payload = encode_alpha(wide)
+    assert payload[0] == 1 and np.array_equal(decode_alpha(payload, 16384, 1), wide)
