@@ -6,14 +6,23 @@ import argparse
 import dataclasses
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gencodec.bitstream import read_header
 from gencodec.cli import options, targets
-from gencodec.cli.failures import visible
+from gencodec.cli.batch import Teller, run_jobs
+from gencodec.cli.deletion import Original, delete_original
+from gencodec.cli.failures import UsageError, visible
 from gencodec.cli.large import large_rows, warning
-from gencodec.cli.loading import CodecOnDemand, weights_label, weights_name
+from gencodec.cli.loading import (
+    CodecOnDemand,
+    default_weights_id,
+    weights_label,
+    weights_name,
+)
 from gencodec.cli.plan import (
     PICTURE_SUFFIXES,
     STREAM_SUFFIX,
@@ -23,6 +32,7 @@ from gencodec.cli.plan import (
     stream_name,
 )
 from gencodec.cli.reporter import Reporter
+from gencodec.cli.resume import outdated_stream
 from gencodec.cli.streams import read_anything, write_target
 from gencodec.errors import ImageError
 
@@ -46,7 +56,19 @@ def register(parser: options.CommandParser) -> None:
         action="store_true",
         help="decode the symbols of each result and check them before it is written",
     )
+    parser.add_argument(
+        "--delete-source",
+        action="store_true",
+        help="delete each picture once its .gnc file has been written, read back from the disk, "
+        "decoded and compared; one of which anything but sharpness would be lost is kept",
+    )
+    parser.add_argument(
+        "--accept-loss",
+        action="store_true",
+        help="with --delete-source: delete also where a note says that something is lost",
+    )
     options.add_max_pixels(parser)
+    options.add_jobs(parser)
     options.add_output(
         parser,
         output="file to write, or '-' for stdout (default: INPUT with the suffix .gnc, beside it)",
@@ -59,6 +81,7 @@ def register(parser: options.CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compress every input; the exit code."""
     targets.check(args)
+    check_deletion(args)
     plan = make_plan(
         args.inputs,
         output=args.output,
@@ -68,24 +91,45 @@ def run(args: argparse.Namespace) -> int:
         suffixes=PICTURE_SUFFIXES,
         rename=stream_name,
         json=args.json,
+        outdated=outdated(args) if args.resume else None,
     )
-    codec = CodecOnDemand(model=args.model, device=args.device, threads=args.threads)
     with Reporter("compress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
         for refused in plan.refused:
             reporter.failed(refused.name, refused.error)
-        reporter.expect(len(plan.jobs))
-        for job in plan.jobs:
-            with reporter.attempt(job.name):
-                compress_one(job, args, codec, reporter)
+        for job in plan.done:
+            reporter.skipped(job.name, job.target_name)
+        # An earlier run may have been ended between writing a result and deleting its source.
+        left = plan.done if args.delete_source else ()
+        run_jobs((*plan.jobs, *left), compress_one, args, reporter)
     return reporter.exit_code
 
 
+def check_deletion(args: argparse.Namespace) -> None:
+    """Refuse what --delete-source cannot mean."""
+    if args.accept_loss and not args.delete_source:
+        raise UsageError("--accept-loss goes with --delete-source")
+    target = Path(args.output or "x")
+    if args.delete_source and ("-" in args.inputs or args.output == "-" or is_special(target)):
+        raise UsageError("--delete-source needs files on both sides")
+
+
+def outdated(args: argparse.Namespace) -> Callable[[Job], str | None]:
+    """What --resume asks of a .gnc file that is there."""
+    weights_id = default_weights_id() if args.model is None else None
+    quality = None if args.searches else args.quality
+    return partial(
+        outdated_stream, quality=quality, weights_id=weights_id, max_pixels=args.max_pixels
+    )
+
+
 def compress_one(
-    job: Job, args: argparse.Namespace, codec: CodecOnDemand, reporter: Reporter
+    job: Job, args: argparse.Namespace, codec: CodecOnDemand, reporter: Teller
 ) -> None:
-    """Read, compress, check if asked, write, report; raises whatever goes wrong."""
+    """Read, compress, check if asked, write, report, delete if asked; raises what goes wrong."""
     started = time.perf_counter()
-    rows = large_rows(job.source, args.max_pixels)
+    original = Original.look(job.source) if args.delete_source and job.source else None
+    # What is to be proved against its source has to be there whole.
+    rows = large_rows(job.source, args.max_pixels) if original is None else None
     if rows is not None and job.source is not None:
         bytes_in = os.stat(job.source).st_size
         make_stream(job, rows, None, bytes_in, started, args, codec, reporter)
@@ -93,7 +137,18 @@ def compress_one(
     picture, bytes_in = read_input(job.source, args.max_pixels)
     if args.strip:
         picture = dataclasses.replace(picture, exif=None, xmp=None)
-    make_stream(job, None, picture, bytes_in, started, args, codec, reporter)
+    if not job.done:
+        make_stream(job, None, picture, bytes_in, started, args, codec, reporter)
+    if original is not None and job.target is not None:
+        delete_original(
+            original,
+            picture,
+            job.target,
+            codec=codec.get(),
+            max_pixels=args.max_pixels,
+            accept_loss=args.accept_loss,
+        )
+        reporter.detail(f"{visible(job.name)}: deleted")
 
 
 def make_stream(
@@ -104,7 +159,7 @@ def make_stream(
     started: float,
     args: argparse.Namespace,
     codec: CodecOnDemand,
-    reporter: Reporter,
+    reporter: Teller,
 ) -> None:
     """Compress rows, or a picture with all that belongs to it; check, write and report."""
     from gencodec.image import PictureRows
@@ -117,13 +172,12 @@ def make_stream(
         notes.append(text)
     for text in notes:
         reporter.note(job.name, text)
-
     unloaded = codec.seconds
     made = targets.make(codec.get(), rows, picture, args)
     stream = made.stream
     if args.verify:
         codec.get().verify(stream, max_pixels=args.max_pixels)
-    write_target(job.target, stream, force=args.force)
+    write_target(job.target, stream, force=args.force, source=job.source)
     bytes_out = len(stream)
     seconds = time.perf_counter() - started - (codec.seconds - unloaded)
 

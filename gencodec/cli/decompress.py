@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gencodec.cli import options, views
+from gencodec.cli.batch import Teller, run_jobs
 from gencodec.cli.failures import UsageError, visible
 from gencodec.cli.large import goes_in_strips, warning, write_strips
 from gencodec.cli.loading import CodecOnDemand
@@ -22,6 +24,7 @@ from gencodec.cli.plan import (
     picture_name,
 )
 from gencodec.cli.reporter import Reporter
+from gencodec.cli.resume import outdated_file
 from gencodec.cli.streams import read_stream, write_target
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ def register(parser: options.CommandParser) -> None:
     )
     views.add_views(parser)
     options.add_max_pixels(parser)
+    options.add_jobs(parser)
     options.add_model(parser, "weights to use, for streams made with weights that are not shipped")
     options.add_output(
         parser,
@@ -62,15 +66,14 @@ def run(args: argparse.Namespace) -> int:
         suffixes=frozenset({STREAM_SUFFIX}),
         rename=lambda path: picture_name(path, suffix),
         json=args.json,
+        outdated=outdated_file if args.resume else None,
     )
-    codec = CodecOnDemand(model=args.model, device=args.device, threads=args.threads)
     with Reporter("decompress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
         for refused in plan.refused:
             reporter.failed(refused.name, refused.error)
-        reporter.expect(len(plan.jobs))
-        for job in plan.jobs:
-            with reporter.attempt(job.name):
-                decompress_one(job, picture_format, args, codec, reporter)
+        for job in plan.done:
+            reporter.skipped(job.name, job.target_name)
+        run_jobs(plan.jobs, partial(decompress_one, picture_format), args, reporter)
     return reporter.exit_code
 
 
@@ -90,11 +93,11 @@ def choose_format(asked: str | None, output: str | None) -> str:
 
 
 def decompress_one(
-    job: Job,
     picture_format: str,
+    job: Job,
     args: argparse.Namespace,
     codec: CodecOnDemand,
-    reporter: Reporter,
+    reporter: Teller,
 ) -> None:
     """Read, decompress, write, report; raises whatever goes wrong."""
     started = time.perf_counter()
@@ -120,7 +123,7 @@ def decompress_one(
         for text in picture.notes:
             reporter.note(job.name, text)
         data = picture_bytes(picture, picture_format)
-        write_target(job.target, data, force=args.force)
+        write_target(job.target, data, force=args.force, source=job.source)
         bytes_out, notes = len(data), picture.notes
         width, height = picture.width, picture.height
     seconds = time.perf_counter() - started - (codec.seconds - unloaded)

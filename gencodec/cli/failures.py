@@ -62,8 +62,13 @@ def describe(error: BaseException, subject: str = "") -> str:
 
 def show_traceback(error: BaseException) -> None:
     """Print the traceback to stderr if the user asked for it through the environment."""
-    if os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0") and sys.stderr is not None:
+    if wants_traceback() and sys.stderr is not None:
         traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+
+
+def wants_traceback() -> bool:
+    """Whether the environment asks for tracebacks."""
+    return os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
 
 
 def one_line(text: str) -> str:

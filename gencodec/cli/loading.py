@@ -64,6 +64,17 @@ def shipped_weights() -> list[WeightsEntry]:
     return list(list_weights())
 
 
+def default_weights_id() -> bytes | None:
+    """The id of the weights that compress uses unless told otherwise; None if there are none."""
+    from gencodec.errors import GencodecError
+    from gencodec.model.registry import find_weights
+
+    try:
+        return bytes.fromhex(find_weights(None).id_hex)[:4]
+    except (GencodecError, OSError):
+        return None  # compressing will say what is wrong with them
+
+
 def weights_name(weights_id: bytes) -> str | None:
     """The name of the shipped weights with this id, or None if it is unknown here."""
     from gencodec.errors import GencodecError

@@ -112,6 +112,12 @@ def add_output(parser: argparse.ArgumentParser, *, output: str, wanted: str) -> 
     group.add_argument(
         "-f", "--force", action="store_true", help="overwrite outputs that exist already"
     )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="pass over inputs whose output is there, sound and up to date (with -f: make the "
+        "outdated ones again)",
+    )
 
 
 def add_model(parser: argparse.ArgumentParser, text: str) -> None:
@@ -130,6 +136,18 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads (default: all cores)"
+    )
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """How many files at a time."""
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="files at a time, each in a process of its own (default: as many as pay, up to one a "
+        "core and eight in all; 350 MB of memory each)",
     )
 
 

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gencodec.cli.failures import UsageError, visible
@@ -38,10 +38,14 @@ SUFFIX_FORMAT = {
 
 @dataclass(frozen=True)
 class Job:
-    """One input and where its result goes; None is stdin or stdout."""
+    """One input and where its result goes; None is stdin or stdout.
+
+    done: the result is there and up to date; what is left is what comes after (see `deletion`).
+    """
 
     source: Path | None
     target: Path | None
+    done: bool = False
 
     @property
     def name(self) -> str:
@@ -64,10 +68,11 @@ class Refused:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, and what cannot be done."""
+    """What to do, what cannot be done, and what need not be."""
 
     jobs: tuple[Job, ...]
     refused: tuple[Refused, ...]
+    done: tuple[Job, ...] = ()
 
 
 @dataclass
@@ -107,10 +112,12 @@ def make_plan(
     suffixes: frozenset[str],
     rename: Callable[[Path], Path],
     json: bool = False,
+    outdated: Callable[[Job], str | None] | None = None,
 ) -> Plan:
     """Pair every input with its output.
 
     `suffixes` are those that a search through folders takes; `rename` gives the output's name.
+    `outdated` (for --resume) says why a result that exists has to be made again, or None.
     Raises UsageError, before anything is read or written, for options that contradict each
     other, two inputs with one output, and an output that is itself an input. An input that is
     missing or whose output exists is refused alone and leaves the others to be done.
@@ -125,9 +132,16 @@ def make_plan(
         refused = found.refused
     _check_distinct(jobs)
 
-    accepted = []
+    accepted, done = [], []
     for job in jobs:
-        problem = _target_problem(job.target, force=force)
+        problem = _target_problem(job.target, force=force or outdated is not None)
+        if problem is None and outdated is not None and _is_file(job.target):
+            why = outdated(job)
+            if why is None:
+                done.append(replace(job, done=True))
+                continue
+            if not force:
+                problem = f"output {visible(job.target_name)} {why} (use -f to overwrite)"
         if problem is None:
             accepted.append(job)
         else:
@@ -135,7 +149,7 @@ def make_plan(
     if json and any(job.target is None for job in accepted):
         raise UsageError("--json and data both want standard output; use -o FILE")
     _check_terminals(accepted)
-    return Plan(tuple(accepted), tuple(refused))
+    return Plan(tuple(accepted), tuple(refused), tuple(done))
 
 
 def find_inputs(inputs: Sequence[str], *, recursive: bool, suffixes: frozenset[str]) -> _Found:
@@ -242,6 +256,10 @@ def _target_problem(target: Path | None, *, force: bool) -> str | None:
     if not force and os.path.lexists(target):
         return f"output {visible(str(target))} exists already (use -f to overwrite)"
     return None
+
+
+def _is_file(target: Path | None) -> bool:
+    return target is not None and os.path.lexists(target) and not is_special(target)
 
 
 def is_special(path: Path) -> bool:

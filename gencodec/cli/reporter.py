@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -22,6 +23,9 @@ from gencodec.cli.streams import print_text
 
 Record = Mapping[str, Any]
 
+# From so many files on, a sum is worth a line, and failures have scrolled by when all is done.
+BATCH = 10
+
 
 class Reporter:
     """What happened to each file, told as it happens.
@@ -37,7 +41,11 @@ class Reporter:
         self._json = json
         self._quiet = quiet
         self._verbose = verbose
-        self._failures = 0
+        self._failures: list[str] = []
+        self._done = self._skipped = 0
+        self._bytes_in = self._bytes_out = 0
+        self._expected = 0
+        self._started = time.perf_counter()
         self._bar: Any = None
 
     @property
@@ -56,22 +64,46 @@ class Reporter:
     ) -> Literal[False]:
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
+        if self._expected >= BATCH and not self._quiet and not self._json:
+            self._summarise()
         return False
 
     def expect(self, files: int) -> None:
         """Show a progress bar if there is more than one file and somebody is watching."""
+        self._expected = files + self._skipped + len(self._failures)
         if files < 2 or self._quiet or sys.stderr is None or not sys.stderr.isatty():
             return
         from tqdm import tqdm
 
         self._bar = tqdm(total=files, unit="file", file=sys.stderr, leave=False, smoothing=0.1)
 
+    def advance(self) -> None:
+        """One file less to do."""
+        if self._bar is not None:
+            saved = self._bytes_in - self._bytes_out
+            if saved > 0:  # decompressing, there is nothing to boast of
+                self._bar.set_postfix_str(f"saved {size(saved)}", refresh=False)
+            self._bar.update()
+
     def done(self, line: str, record: Record) -> None:
         """One file is done: its line (name already made visible) and its JSON record."""
+        self._done += 1
+        self._bytes_in += record.get("bytes_in", 0)
+        self._bytes_out += record.get("bytes_out", 0)
         if self._json:
             self._emit({"command": self._command, "ok": True, **record})
         if self._verbose or not (self._json or self._quiet):
             self._say(line)
+
+    def skipped(self, name: str, target: str) -> None:
+        """One file was done already."""
+        self._skipped += 1
+        if self._json:
+            record = {"command": self._command, "ok": True, "skipped": True}
+            self._emit({**record, "input": name, "output": target})
+        if self._verbose:
+            self._say(f"{visible(name)} -> {visible(target)}: done already")
 
     def note(self, name: str, text: str) -> None:
         """A warning about a file that did not fail."""
@@ -85,12 +117,26 @@ class Reporter:
 
     def failed(self, name: str, error: BaseException, record: Record | None = None) -> None:
         """One file failed: one line, whatever the exception."""
-        self._failures += 1
-        why = describe(error, name)
-        self._say(f"gencodec: {visible(name)}: {why}")
+        self.failed_because(name, describe(error, name), type(error).__name__, record=record)
         show_traceback(error)
+
+    def failed_because(
+        self,
+        name: str,
+        why: str,
+        error_type: str,
+        *,
+        trace: str = "",
+        record: Record | None = None,
+    ) -> None:
+        """As `failed`, for an exception that stayed in another process."""
+        line = f"gencodec: {visible(name)}: {why}"
+        self._failures.append(line)
+        self._say(line)
+        if trace:
+            self._say(trace.rstrip())
         if self._json:
-            failure = {"input": name, "error": why, "error_type": type(error).__name__}
+            failure = {"input": name, "error": why, "error_type": error_type}
             self._emit({"command": self._command, "ok": False, **(record or {}), **failure})
 
     @contextmanager
@@ -109,8 +155,29 @@ class Reporter:
                 raise
             self.failed(name, error)
         finally:
-            if self._bar is not None:
-                self._bar.update()
+            self.advance()
+
+    def _summarise(self) -> None:
+        """Counts and bytes of the whole, and the failures once more where they have scrolled by."""
+        parts = [f"{self._done} done"]
+        if self._skipped:
+            parts.append(f"{self._skipped} done already")
+        if self._failures:
+            parts.append(f"{len(self._failures)} failed")
+        unreached = self._expected - self._done - self._skipped - len(self._failures)
+        if unreached > 0:
+            parts.append(f"{unreached} not reached")
+        text = f"gencodec: {', '.join(parts)}"
+        if self._done and self._bytes_in:
+            saved = self._bytes_in - self._bytes_out
+            text += f"; {size(self._bytes_in)} -> {size(self._bytes_out)}"
+            if saved > 0:
+                text += f", saved {size(saved)} ({saved / self._bytes_in:.0%})"
+        self._say(f"{text}, {duration(time.perf_counter() - self._started)}")
+        if self._failures:
+            self._say("gencodec: these failed:")
+            for line in self._failures:
+                self._say(f"  {line.removeprefix('gencodec: ')}")
 
     def _emit(self, record: Record) -> None:
         # ASCII escapes: a file name may hold bytes that no encoding of stdout can say.
@@ -127,3 +194,23 @@ class Reporter:
                 sys.stderr.flush()
         except BrokenPipeError:
             pass  # losing the words must not lose the work
+
+
+def size(count: int) -> str:
+    """Bytes for people: 999 bytes, 1.0 kB, 12.3 MB, also negative."""
+    if abs(count) < 1000:
+        return f"{count} bytes"
+    value = float(count)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if abs(value) < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,10 +51,13 @@ def read_anything(source: Path | None) -> bytes:
     return source.read_bytes()
 
 
-def write_target(target: Path | None, data: bytes, *, force: bool) -> None:
+def write_target(
+    target: Path | None, data: bytes, *, force: bool, source: Path | None = None
+) -> None:
     """Write a result to a file (None: to stdout).
 
-    A file appears whole or not at all; folders on the way are made. Raises OutputError, OSError,
+    A file appears whole or not at all; folders on the way are made. It bears the time of `source`,
+    where there is one: pictures without EXIF are sorted by it. Raises OutputError, OSError,
     and BrokenPipeError when the reader of stdout went away.
     """
     if target is None:
@@ -73,6 +77,15 @@ def write_target(target: Path | None, data: bytes, *, force: bool) -> None:
     except OSError as error:
         raise OutputError(f"cannot make folder {target.parent}: {describe(error)}") from error
     atomic_write(target, data, overwrite=force)
+    if source is not None:
+        _copy_time(source, target)
+
+
+def _copy_time(source: Path, target: Path) -> None:
+    with suppress(OSError):
+        state = os.stat(source)
+        if stat.S_ISREG(state.st_mode) and stat.S_ISREG(os.stat(target).st_mode):
+            os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
 def _stdin() -> BinaryIO:

@@ -53,10 +53,11 @@ def _write_sibling(name: str, data: bytes | Writer, overwrite: bool) -> None:
     # A fixed length: the target's own name may already be as long as the file system allows.
     temporary = os.path.join(folder, f".gencodec-{secrets.token_hex(8)}.part")
     try:
-        with open(temporary, "xb") as stream:
-            _fill(stream, data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        if not _fill_nameless(folder, temporary, data):
+            with open(temporary, "xb") as stream:
+                _fill(stream, data)
+                stream.flush()
+                os.fsync(stream.fileno())
         if overwrite:
             os.replace(temporary, target)
         else:
@@ -66,6 +67,33 @@ def _write_sibling(name: str, data: bytes | Writer, overwrite: bool) -> None:
             os.unlink(temporary)
         raise
     _sync_folder(folder)
+
+
+def _fill_nameless(folder: str, temporary: str, data: bytes | Writer) -> bool:
+    """Write into a file that takes the name `temporary` when it is whole; False if this system or
+    file system cannot. Of such a file even a killed process leaves nothing behind."""
+    try:
+        handle = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except (AttributeError, OSError):
+        return False
+    with open(handle, "wb") as stream:
+        here = f"/proc/self/fd/{stream.fileno()}"
+        if not os.path.exists(here):  # no /proc, through which alone it can be given a name
+            return False
+        _fill(stream, data)
+        stream.flush()
+        os.fsync(stream.fileno())
+        # With a descriptor of the folder, or link would not follow the symbolic link in /proc.
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.link(here, os.path.basename(temporary), dst_dir_fd=place)
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                return False
+            raise
+        finally:
+            os.close(place)
+    return True
 
 
 def _fill(stream: BinaryIO, data: bytes | Writer) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 from gencodec.bitstream import Container, Header, Section, pack, read_header, unpack
 from gencodec.cli import main
 from gencodec.errors import ChecksumError
+from gencodec.model.quality import step_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LATENTS = 0x01
@@ -131,7 +132,7 @@ class StubCodec:
         pixels = picture.pixels  # type: ignore[attr-defined]
         header = Header(
             weights_id=STUB_ID,
-            step=round(quality),
+            step=step_of(quality),
             width=pixels.shape[1],
             height=pixels.shape[0],
             grey=pixels.ndim == 2,

@@ -58,7 +58,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("appears", [False, True])
 def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: bool) -> None:
-    def no_links(source: str, target: str) -> None:
+    def no_links(source: str, target: str, **options: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)

@@ -1,0 +1,226 @@
+"""Many jobs: one after the other in this process, or shared out among worker processes.
+
+::
+
+    jobs -> worker: work(job, args, codec, outbox) -> what it reported -> reporter -> the user
+
+A picture alone uses all cores, but waits at each layer for the slowest of them, and reading and
+writing use one. Processes of one thread each do more than twice as much on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gencodec.cli.failures import AbortError, UsageError, describe, is_fatal, wants_traceback
+from gencodec.cli.loading import CodecOnDemand
+from gencodec.cli.plan import Job
+from gencodec.cli.reporter import Record, Reporter
+from gencodec.errors import GencodecError
+
+# Each worker loads torch and the weights, about two seconds and 350 MB; and more than eight would
+# wait for the disk or the memory instead of the processor.
+LEAST_FILES_A_WORKER = 8
+MOST_WORKERS = 8
+_AHEAD = 2  # jobs a worker has been given, so that it never waits for the next
+
+
+class Teller(Protocol):
+    """What a job may tell; see `Reporter`."""
+
+    def done(self, line: str, record: Record) -> None: ...
+    def note(self, name: str, text: str) -> None: ...
+    def detail(self, text: str) -> None: ...
+
+
+Work = Callable[[Job, argparse.Namespace, CodecOnDemand, Teller], None]
+
+
+@dataclass
+class Outbox:
+    """What a job told in a worker, to be told again by the process that has the terminal."""
+
+    said: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    why: str | None = None
+    error_type: str = ""
+    trace: str = ""
+    fatal: bool = False
+
+    def done(self, line: str, record: Record) -> None:
+        self.said.append(("done", (line, dict(record))))
+
+    def note(self, name: str, text: str) -> None:
+        self.said.append(("note", (name, text)))
+
+    def detail(self, text: str) -> None:
+        self.said.append(("detail", (text,)))
+
+    def deliver(self, job: Job, reporter: Reporter) -> None:
+        """Tell it; AbortError if no other job would fare better."""
+        for verb, values in self.said:
+            getattr(reporter, verb)(*values)
+        if self.why is not None and self.fatal:
+            raise AbortError(self.why)
+        if self.why is not None:
+            reporter.failed_because(job.name, self.why, self.error_type, trace=self.trace)
+
+
+class WorkerDiedError(GencodecError):
+    """A worker process ended in the middle of a job."""
+
+
+def run_jobs(jobs: Sequence[Job], work: Work, args: argparse.Namespace, reporter: Reporter) -> None:
+    """Do every job and report each; a failure ends one job, an AbortError all of them."""
+    workers = worker_count(args.jobs, len(jobs), args.threads)
+    reporter.expect(len(jobs))
+    if workers > 1:
+        _run_in_workers(jobs, work, args, reporter, workers)
+        return
+    codec = CodecOnDemand(model=args.model, device=args.device, threads=args.threads)
+    for job in jobs:
+        with reporter.attempt(job.name):
+            work(job, args, codec, reporter)
+
+
+def worker_count(asked: int | None, jobs: int, threads: int | None) -> int:
+    """Worker processes for so many jobs; 1 means none but this process."""
+    if asked is not None:
+        return max(1, min(asked, jobs))
+    cores = min(threads or MOST_WORKERS, cpu_count(), MOST_WORKERS)
+    return max(1, min(cores, jobs // LEAST_FILES_A_WORKER))
+
+
+def cpu_count() -> int:
+    """Processors that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run_in_workers(
+    jobs: Sequence[Job], work: Work, args: argparse.Namespace, reporter: Reporter, workers: int
+) -> None:
+    suspects: list[Job] = []
+    waiting = iter(jobs)
+    while True:
+        broken = _run_pool(waiting, work, args, reporter, workers)
+        if broken is None:
+            break
+        suspects += broken
+    # A worker died while these were under way (of memory, most likely). Alone, each is judged for
+    # itself.
+    for job in suspects:
+        if _run_pool(iter([job]), work, args, reporter, 1) is not None:
+            reporter.failed(job.name, WorkerDiedError("the process died (out of memory?)"))
+            reporter.advance()
+
+
+def _run_pool(
+    jobs: Iterator[Job], work: Work, args: argparse.Namespace, reporter: Reporter, workers: int
+) -> list[Job] | None:
+    """Do jobs until there are none, then None; or until a worker dies, then those under way."""
+    threads = max(1, (args.threads or cpu_count()) // workers)
+    under_way: dict[Future[Outbox], Job] = {}
+    with _pool(workers, work, args, threads) as pool:
+        while True:
+            try:
+                for job in _take(jobs, workers * _AHEAD - len(under_way)):
+                    under_way[pool.submit(_do, job)] = job
+            except BrokenProcessPool:
+                return [job, *under_way.values()]
+            if not under_way:
+                return None
+            ready, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in ready:
+                try:
+                    outbox = future.result()
+                except BrokenProcessPool:
+                    return _unfinished(under_way, reporter)
+                outbox.deliver(under_way.pop(future), reporter)
+                reporter.advance()
+
+
+def _unfinished(under_way: dict[Future[Outbox], Job], reporter: Reporter) -> list[Job]:
+    """The jobs whose results are lost; those that were done are told."""
+    lost = []
+    for future, job in under_way.items():
+        if future.done() and future.exception() is None:
+            future.result().deliver(job, reporter)
+            reporter.advance()
+        else:
+            lost.append(job)
+    return lost
+
+
+def _take(jobs: Iterable[Job], count: int) -> Iterator[Job]:
+    for _, job in zip(range(count), jobs, strict=False):
+        yield job
+
+
+@contextmanager
+def _pool(
+    workers: int, work: Work, args: argparse.Namespace, threads: int
+) -> Iterator[ProcessPoolExecutor]:
+    # spawn: a fork would copy whatever threads of numeric libraries are in the middle of.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_begin, initargs=(work, args, threads)
+    )
+    try:
+        yield pool
+    finally:
+        # What is under way ends by itself: files are written whole or not at all.
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+# In the worker -----------------------------------------------------------------------------------
+
+_task: tuple[Work, argparse.Namespace, CodecOnDemand]
+
+
+def _begin(work: Work, args: argparse.Namespace, threads: int) -> None:
+    global _task
+    from gencodec.cli.main import prepare_process
+
+    prepare_process(owned=True)
+    # The terminal's Ctrl-C reaches every process; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _task = work, args, CodecOnDemand(model=args.model, device=args.device, threads=threads)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot say so; without it nobody would hear of the results."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _do(job: Job) -> Outbox:
+    work, args, codec = _task
+    outbox = Outbox()
+    try:
+        work(job, args, codec, outbox)
+    except BaseException as error:
+        if is_fatal(error):
+            raise
+        outbox.why = describe(error, job.name)
+        outbox.error_type = type(error).__name__
+        outbox.fatal = isinstance(error, (AbortError, UsageError))
+        if wants_traceback():
+            outbox.trace = "".join(traceback.format_exception(error))
+    return outbox

@@ -1,0 +1,239 @@
+"""Many files: resumed, summed up, shared out among processes; and originals deleted with care."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gencodec.bitstream import unpack
+from gencodec.cli import batch, deletion, main
+from gencodec.cli.batch import worker_count
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def album(stub: Any, tmp_path: Path, make_photo: Callable[..., Path]) -> Path:
+    for index in range(3):
+        make_photo(tmp_path / "album" / f"{index}.png", 17 + index, 9)
+    return tmp_path / "album"
+
+
+@pytest.fixture
+def known_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deletion, "weights_name", lambda weights_id: "stub")
+
+
+def streams(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix == ".gnc")
+
+
+def records(capfd: Capture) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+
+
+def test_resume_passes_over_what_is_done(album: Path, capfd: Capture) -> None:
+    assert main(["compress", "-m", "mine", str(album / "1.png")]) == 0
+    first = (album / "1.gnc").stat()
+    assert main(["compress", "-m", "mine", "-r", "--resume", "--json", str(album)]) == 0
+    assert streams(album) == ["0.gnc", "1.gnc", "2.gnc"]
+    again = (album / "1.gnc").stat()
+    assert (again.st_ino, again.st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    assert [row.get("skipped", False) for row in records(capfd)] == [True, False, False]
+
+
+def damage(target: Path) -> None:
+    data = bytearray(target.read_bytes())
+    data[-9] ^= 1
+    target.write_bytes(data)
+    os.utime(target)
+
+
+def outdate(target: Path) -> None:
+    os.utime(target, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "quality", "words"),
+    [
+        (damage, "60", "not sound"),
+        (outdate, "60", "older"),
+        (lambda target: target.write_bytes(b""), "60", "empty"),
+        (lambda target: None, "61", "another quality"),
+    ],
+)
+def test_resume_overwrites_only_with_force(
+    album: Path, capfd: Capture, spoil: Callable[[Path], None], quality: str, words: str
+) -> None:
+    source, target = str(album / "0.png"), album / "0.gnc"
+    assert main(["compress", "-m", "mine", source]) == 0
+    spoil(target)
+    before = target.read_bytes()
+    assert main(["compress", "-m", "mine", "-q", quality, "--resume", source]) == 1
+    assert words in capfd.readouterr().err and target.read_bytes() == before
+    assert main(["compress", "-m", "mine", "-q", quality, "--resume", "-f", source]) == 0
+    assert main(["compress", "-m", "mine", "-q", quality, "--resume", source]) == 0
+
+
+def test_a_result_bears_the_time_of_its_source(album: Path) -> None:
+    source = album / "0.png"
+    os.utime(source, (1_000_000_000, 1_000_000_000))
+    assert main(["compress", str(source)]) == 0
+    assert (album / "0.gnc").stat().st_mtime == 1_000_000_000
+    assert main(["decompress", str(album / "0.gnc"), "-o", str(album / "b.png")]) == 0
+    assert (album / "b.png").stat().st_mtime == 1_000_000_000
+
+
+def test_the_sum_and_the_failures_stand_at_the_end(
+    stub: Any, tmp_path: Path, make_photo: Callable[..., Path], capfd: Capture
+) -> None:
+    for index in range(9):
+        make_photo(tmp_path / f"{index}.png", 9, 9)
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    names = [f"{index}.png" for index in range(9)]
+    assert main(["compress", "missing.png", *names]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[-4].startswith("gencodec: 8 done, 2 failed; ")
+    assert lines[-2].startswith("  missing.png: ") and lines[-1].startswith("  3.png: ")
+
+
+@pytest.mark.usefixtures("known_weights")
+def test_a_source_goes_when_its_result_is_proved(album: Path) -> None:
+    assert main(["compress", "-r", "--delete-source", str(album)]) == 0
+    assert sorted(path.name for path in album.iterdir()) == ["0.gnc", "1.gnc", "2.gnc"]
+
+
+@pytest.mark.usefixtures("known_weights")
+def test_a_deletion_that_was_interrupted_is_resumed(album: Path) -> None:
+    arguments = ["compress", "-m", "mine", "-r", str(album)]
+    assert main(arguments) == 0
+    assert main([*arguments, "--resume", "--delete-source"]) == 0
+    assert sorted(path.name for path in album.iterdir()) == ["0.gnc", "1.gnc", "2.gnc"]
+
+
+def deep(path: Path) -> None:
+    Image.fromarray(np.arange(0, 65000, 1000, dtype=np.uint16).reshape(5, 13)).save(path)
+
+
+def animated(path: Path) -> None:
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def link(path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(path.with_name("elsewhere.png"))
+    path.symlink_to("elsewhere.png")
+
+
+@pytest.mark.usefixtures("known_weights")
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [("a.png", deep, "16-bit"), ("a.gif", animated, "several images"), ("a.png", link, "link")],
+)
+def test_a_source_stays_where_something_would_be_lost(
+    stub: Any,
+    tmp_path: Path,
+    capfd: Capture,
+    name: str,
+    make: Callable[[Path], None],
+    words: str,
+) -> None:
+    make(tmp_path / name)
+    assert main(["compress", "--delete-source", name]) == 1
+    assert words in capfd.readouterr().err.splitlines()[-1]
+    assert (tmp_path / name).exists()
+
+
+@pytest.mark.usefixtures("known_weights")
+def test_a_loss_may_be_accepted(stub: Any, tmp_path: Path) -> None:
+    deep(tmp_path / "a.png")
+    assert main(["compress", "--delete-source", "--accept-loss", "a.png"]) == 0
+    assert not (tmp_path / "a.png").exists() and (tmp_path / "a.gnc").exists()
+
+
+@pytest.mark.usefixtures("known_weights")
+@pytest.mark.parametrize("accept", [[], ["--accept-loss"]])
+def test_a_source_stays_when_the_result_does_not_read_back(
+    album: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture, accept: list[str]
+) -> None:
+    def from_disk(path: Path) -> bytes:
+        data = bytearray(path.read_bytes())
+        data[-20] ^= 4
+        return bytes(data)
+
+    monkeypatch.setattr(deletion, "_from_disk", from_disk)
+    assert main(["compress", "--delete-source", *accept, str(album / "0.png")]) == 1
+    assert "does not read back" in capfd.readouterr().err
+    assert (album / "0.png").exists()
+
+
+@pytest.mark.usefixtures("known_weights")
+def test_a_source_that_changed_meanwhile_stays(
+    album: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    def from_disk(path: Path) -> bytes:
+        os.utime(album / "0.png")
+        return path.read_bytes()
+
+    monkeypatch.setattr(deletion, "_from_disk", from_disk)
+    assert main(["compress", "--delete-source", str(album / "0.png")]) == 1
+    assert "changed meanwhile" in capfd.readouterr().err
+    assert (album / "0.png").exists()
+
+
+def test_weights_of_ones_own_keep_the_source(album: Path, capfd: Capture) -> None:
+    assert main(["compress", "--delete-source", str(album / "0.png")]) == 1
+    assert "weights" in capfd.readouterr().err.splitlines()[-1]
+    assert (album / "0.png").exists()
+
+
+@pytest.mark.usefixtures("known_weights")
+def test_a_picture_out_of_likeness_stays(
+    album: Path, stub: Any, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    from gencodec.image import picture_from_array
+
+    def decompress(data: bytes, *, max_pixels: int) -> object:
+        return picture_from_array(np.random.default_rng(0).integers(0, 256, (9, 17, 3), np.uint8))
+
+    monkeypatch.setattr(stub, "decompress_picture", decompress)
+    assert main(["compress", "--delete-source", str(album / "0.png")]) == 1
+    assert "far from it" in capfd.readouterr().err.splitlines()[-1]
+    assert (album / "0.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--delete-source", "-"], ["--delete-source", "a.png", "-o", "-"], ["--accept-loss", "a.png"]],
+)
+def test_deletion_that_makes_no_sense(stub: Any, arguments: list[str]) -> None:
+    assert main(["compress", *arguments]) == 2
+
+
+def test_workers_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "cpu_count", lambda: 64)
+    counts = [worker_count(None, files, None) for files in (1, 15, 16, 40, 10_000)]
+    assert counts == [1, 1, 2, 5, 8]
+    assert worker_count(None, 10_000, 3) == 3
+    assert [worker_count(asked, 5, None) for asked in (1, 3, 99)] == [1, 3, 5]
+
+
+def test_two_processes(run: Any, tmp_path: Path, make_photo: Callable[..., Path]) -> None:
+    for index in range(3):
+        make_photo(tmp_path / "in" / f"{index}.png", 20, 11 + index)
+    (tmp_path / "in" / "bad.png").write_bytes(b"no picture")
+    done = run("compress", "-r", "in", "--output-dir", "out", "-j", "2", "--json")
+    rows = {row["input"]: row for row in map(json.loads, done.stdout.decode().splitlines())}
+    assert done.returncode == 1, done.stderr.decode()
+    assert done.stderr.decode().count("\n") == 1
+    assert [rows[name]["ok"] for name in sorted(rows)] == [True, True, True, False]
+    for index in range(3):
+        stream = unpack((tmp_path / "out" / f"{index}.gnc").read_bytes())
+        assert (stream.header.width, stream.header.height) == (20, 11 + index)
