@@ -168,7 +168,7 @@ def test_signals_leave_no_partial_file(tmp_path: Path, number: int, code: int) -
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"half\n"
-    assert len(os.listdir(tmp_path)) == 1  # the partial file, under another name
+    assert len(os.listdir(tmp_path)) <= 1  # the partial file, under another name or without one
     assert not (tmp_path / "out.gnc").exists()
     time.sleep(0.05)
     process.send_signal(number)
