@@ -25,6 +25,7 @@ RANK = {
     "entropy": 2,
     "model": 3,
     "codec": 4,
+    "pillow": 5,
     "bench": 5,
     "train": 6,
     "evidence": 7,
@@ -46,6 +47,7 @@ LIBRARIES = {
     | {"matplotlib", "pytorch_msssim", "ssimulacra2", "tomli"},
     "train": TENSORS | {"PIL", "safetensors"},
     "evidence": TENSORS | {"PIL", "tqdm", "matplotlib"},
+    "pillow": {"PIL"},
     "cli": {"numpy", "PIL", "tqdm"},
     "__init__": {"numpy", "PIL"},
     "__main__": set[str](),
@@ -184,7 +186,7 @@ def test_torch_is_not_loaded_before_it_is_needed() -> None:
     """`info`, `models`, `--help` and errors must not wait for the seconds that torch takes."""
     script = (
         "import sys, gencodec, gencodec.bitstream, gencodec.cli.main, gencodec.cli.info,"
-        " gencodec.model.locate\n"
+        " gencodec.model.locate, gencodec.pillow\n"
         "print({'torch', 'constriction', 'compressai'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)

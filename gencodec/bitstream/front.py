@@ -1,0 +1,55 @@
+"""What stands before the coded picture, read without reading the picture."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from gencodec.bitstream.container import (
+    DEFAULT_LIMITS,
+    LATENTS,
+    TILES,
+    Container,
+    Limits,
+    Section,
+    Span,
+    walk,
+)
+from gencodec.errors import LimitError
+
+_CHUNK = 1 << 16
+
+
+def read_front(file: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Container:
+    """Return the header and the sections before TILES and LATENTS of the stream that begins here.
+
+    Only the header's own check has been made: what the sections say is hearsay until the whole
+    stream is unpacked. `complete` is False. A missing end is no error; others as in `unpack`.
+    """
+    data = file.read(_CHUNK)
+    while True:
+        layout = walk(data)
+        missing = 0
+        for span in layout.spans:
+            if span.tag not in (TILES, LATENTS):
+                if span.length > limits.max_section_bytes:
+                    raise LimitError(f"a section has {span.length} bytes")
+                missing = span.length - span.present
+        if layout.end is not None or any(span.tag in (TILES, LATENTS) for span in layout.spans):
+            break
+        more = file.read(missing + _CHUNK)
+        if not more:
+            break
+        data += more
+    return Container(
+        layout.header,
+        tuple(Section(span.tag, _payload(data, span)) for span in layout.spans if _is_here(span)),
+        complete=False,
+    )
+
+
+def _is_here(span: Span) -> bool:
+    return span.tag not in (TILES, LATENTS) and span.present == span.length
+
+
+def _payload(data: bytes, span: Span) -> bytes:
+    return data[span.start : span.start + span.length]
