@@ -65,7 +65,9 @@ class Reporter:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        if self._expected >= BATCH and not self._quiet and not self._json:
+        # Where all failed, the failures are all that was said.
+        some = self._done + self._skipped > 0
+        if some and self._expected >= BATCH and not self._quiet and not self._json:
             self._summarise()
         return False
 
