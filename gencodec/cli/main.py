@@ -42,6 +42,7 @@ COMMANDS: dict[str, Command] = {
     "decompress": Command("gencodec.cli.decompress", ".gnc files to pictures"),
     "info": Command("gencodec.cli.info", "what a .gnc file says about itself, without decoding it"),
     "verify": Command("gencodec.cli.verify", "every check on .gnc files, all symbols decoded"),
+    "thumbnail": Command("gencodec.cli.thumbnail", "a small PNG of a .gnc file"),
     "models": Command("gencodec.cli.models", "the weights that come with gencodec"),
     "train": Command("gencodec.cli.train", "weights from your own pictures"),
     "bench": Command("gencodec.cli.bench", "rate, distortion and speed beside other codecs"),

@@ -1,0 +1,60 @@
+"""gencodec thumbnail: a small PNG of a .gnc file, as file managers ask for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gencodec.bitstream import Limits, unpack_truncated
+from gencodec.cli import options
+from gencodec.cli.loading import CodecOnDemand
+from gencodec.cli.reporter import Reporter
+from gencodec.cli.streams import read_stream, write_target
+
+SCALES = (8, 4, 2)
+
+
+def register(parser: options.CommandParser) -> None:
+    """Declare the arguments: those that a desktop's thumbnailer entry can fill in."""
+    parser.add_argument("input", metavar="INPUT.gnc", help="stream")
+    parser.add_argument("output", metavar="OUT.png", help="file to write, or to write anew")
+    parser.add_argument(
+        "-s",
+        "--size",
+        type=options.positive,
+        default=256,
+        metavar="N",
+        help="the longer side in pixels, at most (default: 256)",
+    )
+    options.add_max_pixels(parser)
+    options.add_machine(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decode a preview of the fitting size and write it in sRGB, without metadata."""
+    with Reporter("thumbnail", json=False, quiet=True) as reporter, reporter.attempt(args.input):
+        write_target(Path(args.output), thumbnail(args), force=True)
+    return reporter.exit_code
+
+
+def thumbnail(args: argparse.Namespace) -> bytes:
+    """The bytes of the PNG; raises what is wrong."""
+    from io import BytesIO
+
+    stream = read_stream(Path(args.input))
+    header = unpack_truncated(stream, limits=Limits(max_pixels=args.max_pixels)).header
+    longer = max(header.width, header.height)
+    scale = next((scale for scale in SCALES if longer >= scale * args.size), 1)
+    codec = CodecOnDemand(model=None, device=args.device, threads=args.threads).get()
+    picture = codec.decompress_picture(
+        stream, max_pixels=args.max_pixels, allow_truncated=True, scale=scale
+    )
+
+    from gencodec.image import to_pil, to_srgb
+
+    image = to_pil(to_srgb(picture))
+    image.info.clear()
+    image.thumbnail((args.size, args.size))
+    memory = BytesIO()
+    image.save(memory, "PNG")
+    return memory.getvalue()
