@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -12,15 +13,22 @@ from gencodec.bench.anchors import read_anchors
 from gencodec.bench.command import Report
 from gencodec.bench.contestants import OWN_NAME, Recipe
 from gencodec.bench.drawing import PANEL, Line, draw_curves, draw_qualities
+from gencodec.bench.formats import OddFormats, markdown
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.own_codec import load
 from gencodec.bench.pictures import load_picture
 from gencodec.bench.rate_distortion import curve_of
 from gencodec.bench.report import read_report
-from gencodec.bench.tables import TARGET, kodak_section, replace_section, speed_section
+from gencodec.bench.tables import (
+    TARGET,
+    fuzz_section,
+    kodak_section,
+    replace_section,
+    speed_section,
+)
 from gencodec.image import atomic_write
 
-DOCUMENTS = ("README.md", "weights/base.md")
+DOCUMENTS = ("README.md", "SECURITY.md", "docs/files.md", "weights/base.md")
 SHOWN = (10.0, 40.0, 70.0)
 
 
@@ -33,6 +41,11 @@ def sections(root: Path) -> dict[str, str]:
         texts["kodak"] = kodak_section(read_report(Report, kodak), published)
     if speed.exists():
         texts["speed"] = speed_section(read_report(Report, speed))
+    formats, fuzz = root / "benchmarks" / "oddformats.json", root / "benchmarks" / "fuzz.json"
+    if formats.exists():
+        texts["formats"] = markdown(read_report(OddFormats, formats))
+    if fuzz.exists():
+        texts["fuzz"] = fuzz_section(json.loads(fuzz.read_text(encoding="utf-8")))
     return texts
 
 
@@ -132,7 +145,8 @@ def _draw_photo(args: argparse.Namespace, target: Path) -> None:
 
 def _relinked(body: str, document: Path) -> str:
     """Links are written for the top of the checkout; a card in a folder needs a step up."""
-    return body if document.name == "README.md" else body.replace("](", "](../")
+    on_top = document.name in ("README.md", "SECURITY.md")
+    return body if on_top else body.replace("](", "](../")
 
 
 def _qualities(text: str) -> tuple[float, ...]:

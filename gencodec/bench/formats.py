@@ -216,7 +216,7 @@ def markdown(report: OddFormats) -> str:
     lines += [f"| {text} | {count} |" for text, count in reasons.most_common()]
     lines += [
         "",
-        "All rows: [benchmarks/oddformats.json](../benchmarks/oddformats.json), made by "
+        "All rows: [benchmarks/oddformats.json](benchmarks/oddformats.json), made by "
         "`python -m gencodec.bench formats DIR -o benchmarks/oddformats.json`.",
     ]
     return "\n".join(lines)

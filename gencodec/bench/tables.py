@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.command import Report
@@ -91,6 +92,22 @@ def speed_section(report: Report) -> str:
         "[benchmarks/speed.json](benchmarks/speed.json)."
     )
     return "\n\n".join(parts)
+
+
+def fuzz_section(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What hostile streams did to each target, of the rows that `python -m tests.fuzz -o` adds."""
+    lines = [
+        "| target | cases | harm | slowest case, s | memory gained, MB |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for target in dict.fromkeys(str(row["target"]) for row in rows):
+        own = [row for row in rows if row["target"] == target]
+        cases, harm = sum(row["cases"] for row in own), sum(row["harm"] for row in own)
+        slowest = max(row["slowest_seconds"] for row in own)
+        growth = max(row["growth_megabytes"] for row in own)
+        lines.append(f"| `{target}` | {cases:,} | {harm} | {slowest:.2f} | {growth} |")
+    lines += ["", "All rows: [benchmarks/fuzz.json](benchmarks/fuzz.json)."]
+    return "\n".join(lines)
 
 
 def handful(rows: Sequence[Mean], count: int = ROWS) -> list[Mean]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -237,3 +241,32 @@ def test_two_processes(run: Any, tmp_path: Path, make_photo: Callable[..., Path]
     for index in range(3):
         stream = unpack((tmp_path / "out" / f"{index}.gnc").read_bytes())
         assert (stream.header.width, stream.header.height) == (20, 11 + index)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_killed_and_resumed(
+    run: Any, tmp_path: Path, make_photo: Callable[..., Path], checkout: Path
+) -> None:
+    for index in range(24):
+        make_photo(tmp_path / "in" / f"{index}.png", 40, 30)
+    batch_run = subprocess.Popen(
+        [sys.executable, "-m", "gencodec", "compress", "-r", "in", "-j", "2", "--quiet"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+    )
+    while not streams(tmp_path / "in") and batch_run.poll() is None:
+        time.sleep(0.01)
+    batch_run.kill()
+    batch_run.wait()
+    before = {name: (tmp_path / "in" / name).stat().st_ino for name in streams(tmp_path / "in")}
+    assert before
+    resumed = run("compress", "-r", "in", "--resume", "-j", "1", "--json")
+    rows = [json.loads(line) for line in resumed.stdout.decode().splitlines()]
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    assert len(rows) == 24 and sum(row.get("skipped", False) for row in rows) >= len(before)
+    assert len(streams(tmp_path / "in")) == 24
+    for name in streams(tmp_path / "in"):
+        assert unpack((tmp_path / "in" / name).read_bytes()).complete
+        assert (tmp_path / "in" / name).stat().st_ino == before.get(
+            name, (tmp_path / "in" / name).stat().st_ino
+        )
