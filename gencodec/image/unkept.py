@@ -5,6 +5,7 @@ Each finding is one note, so that nobody deletes an original without having been
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ _PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile ty
 _PNG_TEXTS_REPEATED = ("date:", "exif:", "icc:", "tiff:", "xmp:", "dc:")
 # White, red, green and blue of sRGB, as a PNG states them.
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+# Code points of BT.709, BT.601 and "unspecified", and of the curves near sRGB's.
+_NEAR_SRGB_PRIMARIES, _NEAR_SRGB_TRANSFERS = (1, 2, 5, 6), (1, 2, 6, 13)
 _GAMMA_TOLERANCE, _PRIMARIES_TOLERANCE = 0.005, 0.001
 
 
@@ -34,6 +37,8 @@ def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
         notes += _of_jpeg(image)
     if isinstance(image, PngImagePlugin.PngImageFile):
         notes += _of_png(image.info, dict(image.text), managed)
+    if not managed and image.format in ("AVIF", "HEIF", "PNG") and _is_other_space(front):
+        notes.append("colours of a wide or high-dynamic-range space (CICP) are taken as sRGB")
     depth = _depth_of_boxes(front) if image.format in ("AVIF", "HEIF") else 8
     if depth > 8:
         notes.append(f"{depth}-bit samples reduced to 8 bits")
@@ -83,6 +88,18 @@ def _of_png(info: Mapping[Any, Any], texts: Mapping[str, object], managed: bool)
     ):
         notes.append("the primary colours that the PNG declares are not kept")
     return notes
+
+
+def _is_other_space(front: bytes) -> bool:
+    """Whether code points (ITU-T H.273) in AVIF, HEIF or PNG name colours unlike sRGB's."""
+    box, chunk = front.find(b"colrnclx"), front.find(b"\0\0\0\4cICP")
+    if box >= 0 and box + 12 <= len(front):
+        primaries, transfer = struct.unpack_from(">HH", front, box + 8)
+    elif chunk >= 0 and chunk + 10 <= len(front):
+        primaries, transfer = front[chunk + 8], front[chunk + 9]
+    else:
+        return False
+    return primaries not in _NEAR_SRGB_PRIMARIES or transfer not in _NEAR_SRGB_TRANSFERS
 
 
 def _depth_of_boxes(front: bytes) -> int:

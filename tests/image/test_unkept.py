@@ -47,6 +47,13 @@ def test_png_primaries(red: int, said: str) -> None:
     assert bool(notes("PNG", pnginfo=chunk)) == bool(said)
 
 
+@pytest.mark.parametrize(("points", "told"), [((1, 13), False), ((9, 16), True)])
+def test_code_points_of_png(points: tuple[int, int], told: bool) -> None:
+    chunk = PngImagePlugin.PngInfo()
+    chunk.add(b"cICP", bytes((*points, 0, 1)))
+    assert ("CICP" in notes("PNG", pnginfo=chunk)) == told
+
+
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="needs ../shared/data/test/oddformats")
 @pytest.mark.parametrize(
     ("name", "said"),
