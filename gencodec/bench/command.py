@@ -86,7 +86,7 @@ class Plan:
     repeat: int = 5
     speed_quality: float = 60.0
     speed_images: int = 6
-    views: tuple[float, ...] = (10.0, 30.0, 60.0)
+    views: tuple[float, ...] = (20.0, 40.0, 60.0)
     show: tuple[str, ...] | None = None
     model: str | None = None
     device: str = "auto"

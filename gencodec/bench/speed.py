@@ -172,7 +172,7 @@ def measure_speed(
             try:
                 codec = make_contestant(recipe)
                 at = [
-                    codec if codec is subject else nearest_in_bytes(codec, sample, target)[0]
+                    codec if recipe is recipes[0] else nearest_in_bytes(codec, sample, target)[0]
                     for sample, target in zip(samples, targets, strict=True)
                 ]
                 middle = at[samples.index(largest)]

@@ -51,9 +51,9 @@ def register(parser: options.CommandParser) -> None:
     results.add_argument(
         "--views",
         type=_qualities,
-        default=(10.0, 30.0, 60.0),
+        default=(20.0, 40.0, 60.0),
         metavar="Q,...",
-        help="qualities in the page's pictures (default: 10,30,60)",
+        help="qualities in the page's pictures (default: 20,40,60)",
     )
     results.add_argument(
         "--published",

@@ -70,6 +70,7 @@ def test_a_race_and_one_who_cannot_run(folder: Path) -> None:
     (row,) = report.codecs
     assert (report.quality, report.threads, report.other_threads) == (30.0, 1, 2)
     assert (row.codec, row.alike) == ("gencodec", 1)
+    assert [timing.quality for timing in report.timings] == [30.0]
     assert min(row.cold.load_s, row.cold.encode_s, row.cold.decode_s) > 0.0
     if peak_memory():
         memory = row.memory

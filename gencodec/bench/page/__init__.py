@@ -38,7 +38,8 @@ def write_page(
         for name in (OWN_NAME, *(shown if plan.show else shown[:2]))
     ]
     measured = {row.image for row in report.images}
-    views = make_views(recipes, plan.views, [p for p in paths if p.stem in measured], jobs)
+    pictures = [path for path in paths if path.stem in measured]
+    views = make_views(recipes, plan.views, pictures, jobs, plan.cache)
     data = page_data(report, published) | {"views": asdict(views)}
     atomic_write(plan.html or "", page_text(report, data).encode(), overwrite=True)
 

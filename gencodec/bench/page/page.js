@@ -78,6 +78,7 @@ function logTicks(low, high) {
   }
   return found;
 }
+const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 const short = (value) => Number(value.toPrecision(6)).toString().replace("-", "\u2212");
 
 /** Lines (or dots) with axes, names at their ends, and a tip for each point. */
@@ -282,7 +283,7 @@ function pictures() {
       return;
     }
     const beside = shot === own ? "" : ` (${signed(100 * (shot.file_bytes / own.file_bytes - 1))}\u202f%)`;
-    const perceived = shot.ssimulacra2 === null ? "" : `, SSIMULACRA 2 ${shot.ssimulacra2.toFixed(0)}`;
+    const perceived = shot.ssimulacra2 === null ? "" : `, SSIMULACRA 2 ${short(Math.round(shot.ssimulacra2))}`;
     byId(id).textContent = `${bytes(shot.file_bytes)} bytes${beside}, ${shot.bpp.toFixed(3)} bpp, ${shot.psnr.toFixed(1)} dB${perceived}`;
   }
   function show() {
@@ -398,7 +399,7 @@ function speed() {
   const rows = ["encode", "decode"].flatMap((direction) => {
     const parts = report.stages.filter((s) => s.direction === direction && s.s_per_mp > 0);
     return [make("div", {}, direction), make("div", { class: "track" }, ...parts.map((s) => {
-      const part = make("span", { style: `width:${(100 * s.s_per_mp) / longest}%;background:${colours[s.stage]}` }, s.s_per_mp / longest > 0.12 ? `${words[s.stage]} ${s.s_per_mp.toFixed(2)}` : "");
+      const part = make("span", { style: `width:${(100 * s.s_per_mp) / longest}%;background:${colours[s.stage]}` }, s.s_per_mp / longest > 0.12 ? make("b", {}, `${words[s.stage]} ${s.s_per_mp.toFixed(2)}`) : "");
       part.addEventListener("pointermove", (event) => tell(event, `${words[s.stage]}\n${s.s_per_mp.toFixed(4)} s/MP`));
       part.addEventListener("pointerleave", (event) => tell(event, ""));
       return part;
@@ -407,7 +408,7 @@ function speed() {
   byId("stages").replaceChildren(make("div", { class: "stack" }, ...rows));
   const cuda = report.throughput.map((t) => `${t.direction} ${t.width}\u00d7${t.height}: ${t.single} images/s one by one, ${t.best} in batches of ${t.best_batch}`);
   const notes = report.codecs.filter((row) => row.note).map((row) => `${row.label}: ${row.note}.`);
-  byId("speed-note").textContent = `${images} pictures, gencodec at quality ${report.quality}, rivals at the quality whose file is nearest in bytes; medians of ${report.repetitions} runs with the codecs taking turns, ${report.threads} threads; from pixels in memory to a stream in memory and back. First: in a fresh process. Alike: files that decode with ${report.other_threads} threads to the same pixels, one level at most off. ${cuda.join("; ")} ${notes.join(" ")}`;
+  byId("speed-note").textContent = `${count(images, "picture")}, gencodec at quality ${report.quality}, rivals at the quality whose file is nearest in bytes; medians of ${count(report.repetitions, "run")} with the codecs taking turns, ${count(report.threads, "thread")}; from pixels in memory to a stream in memory and back. First: in a fresh process. Alike: files that decode with ${count(report.other_threads, "thread")} to the same pixels, one level at most off. ${cuda.join("; ")} ${notes.join(" ")}`;
 }
 
 /* The rest ------------------------------------------------------------------------------ */
@@ -416,7 +417,7 @@ function lead() {
   const own = codecs.get(data.own), parts = [];
   const of = (metric) => data.deltas.filter((d) => d.codec === data.own && d.metric === metric && !codecs.get(d.anchor)?.published);
   const line = own && own.curves.psnr;
-  if (line) parts.push(`${own.label} spans ${line[0][0].toFixed(2)} to ${line[line.length - 1][0].toFixed(2)} bits per pixel on ${data.dataset.images} picture${data.dataset.images === 1 ? "" : "s"} (${data.dataset.megapixels} MP), every bit of the file counted.`);
+  if (line) parts.push(`${own.label} spans ${line[0][0].toFixed(2)} to ${line[line.length - 1][0].toFixed(2)} bits per pixel on ${count(data.dataset.images, "picture")} (${data.dataset.megapixels} MP), every bit of the file counted.`);
   const node = byId("lead");
   node.append(parts.join(" "));
   const rivals = of("psnr").sort((a, b) => a.bd_rate - b.bd_rate);

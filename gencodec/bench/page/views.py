@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, features
+from tqdm import tqdm
 
-from gencodec.bench.contestants import Recipe, make_contestant, nearest_in_bytes
+from gencodec.bench.cache import Cache
+from gencodec.bench.contestants import Contestant, Recipe, make_contestant, nearest_in_bytes
 from gencodec.bench.jobs import Failure, spread
-from gencodec.bench.metrics import compare, finite_psnr
+from gencodec.bench.metrics import finite_psnr, ssimulacra2
 from gencodec.bench.pictures import Sample, load_picture
 from gencodec.image import Pixels
 
@@ -76,6 +80,7 @@ class _Task:
     qualities: tuple[float, ...]
     path: Path
     side: int
+    cache: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +92,25 @@ class _Raw:
 
 
 def make_views(
-    recipes: Sequence[Recipe], qualities: Sequence[float], paths: Sequence[Path], jobs: int
+    recipes: Sequence[Recipe],
+    qualities: Sequence[float],
+    paths: Sequence[Path],
+    jobs: int,
+    cache: Path | None = None,
 ) -> Views:
     """Crops of at most MOST_IMAGES pictures by gencodec at its qualities, and by its rivals.
 
     recipes: gencodec's first; rivals go by the quality whose file is nearest to gencodec's.
+    cache: folder where found qualities and scores are kept.
     """
     step = max(1, math.ceil(len(paths) / MOST_IMAGES))
     chosen = list(paths)[::step]
     count = max(1, len(chosen) * (1 + len(qualities) * len(recipes)))
     side = math.sqrt(BUDGET * 8 / EXPECTED_BPP / count)
     side = max(LEAST_SIDE, min(MOST_SIDE, int(side) // 8 * 8))
-    tasks = [_Task(tuple(recipes), tuple(qualities), path, side) for path in chosen]
-    results = dict(spread(_take, tasks, jobs))
+    tasks = [_Task(tuple(recipes), tuple(qualities), path, side, cache) for path in chosen]
+    work = spread(_take, tasks, jobs)
+    results = dict(tqdm(work, total=len(tasks), file=sys.stderr, disable=None, unit="picture"))
     raws = [raw for task in tasks if isinstance(raw := results[task], _Raw)]
     missing = [
         f"{task.path.stem}: {failed.reason}"
@@ -111,7 +122,7 @@ def make_views(
         if sum(len(data) for of_view in coded for data in of_view) <= BUDGET:
             break
     else:
-        return make_views(recipes, qualities, chosen[: len(chosen) // 2], jobs)
+        return make_views(recipes, qualities, chosen[: len(chosen) // 2], jobs, cache)
     items = tuple(_filled(raw.view, datas) for raw, datas in zip(raws, coded, strict=True))
     pairs = [
         finite_psnr(crop, _opened(data))
@@ -152,7 +163,7 @@ def _take(task: _Task) -> _Raw:
     rates = []
     for quality in task.qualities:
         shots: list[Shot] = []
-        for shot, decoded in _shots(task.recipes, quality, sample):
+        for shot, decoded in _shots(task, quality, sample):
             shots.append(shot)
             crops.append(decoded[box])
         rates.append(tuple(shots))
@@ -162,32 +173,43 @@ def _take(task: _Task) -> _Raw:
     return _Raw(view, tuple(np.ascontiguousarray(crop) for crop in crops))
 
 
-def _shots(
-    recipes: Sequence[Recipe], quality: float, sample: Sample
-) -> Iterator[tuple[Shot, Pixels]]:
+def _shots(task: _Task, quality: float, sample: Sample) -> Iterator[tuple[Shot, Pixels]]:
     """gencodec at a quality, then every rival at as many bytes."""
-    target = 0
-    for index, recipe in enumerate(recipes):
+    cache, target = Cache(task.cache), 0
+    digest = hashlib.sha256(task.path.read_bytes()).hexdigest()
+    for index, recipe in enumerate(task.recipes):
         codec = make_contestant(recipe)
-        if index == 0:
+        sought = f"view {codec.identity} at {target} bytes"
+        key = cache.key(sought, quality if index == 0 else 0.0, digest)
+        known = cache.get(key, Shot)
+        if known is not None:
+            codec = codec.at(known.quality)
+        elif index == 0:
             codec = codec.at(quality)
-            stream = codec.compress(sample.pixels)
-            target = len(stream)
         else:
-            codec, stream = nearest_in_bytes(codec, sample, target)
+            codec, _ = nearest_in_bytes(codec, sample, target)
+        stream = codec.compress(sample.pixels)
         decoded = codec.decompress(stream)
-        scores = compare(sample.pixels, decoded)
-        bpp = 8 * len(stream) / (sample.width * sample.height)
-        shot = Shot(
-            codec.about.name,
-            round(codec.quality, 2),
-            len(stream),
-            round(bpp, 4),
-            round(scores.psnr, 2),
-            None if scores.ssimulacra2 is None else round(scores.ssimulacra2, 1),
-            "",
-        )
-        yield shot, decoded
+        if decoded.ndim > sample.pixels.ndim:  # a format that knows no grey
+            decoded = np.ascontiguousarray(decoded[:, :, 1])
+        if known is None:
+            known = _shot(codec, sample, stream, decoded)
+            cache.put(key, known)
+        target = target or len(stream)
+        yield known, decoded
+
+
+def _shot(codec: Contestant, sample: Sample, stream: bytes, decoded: Pixels) -> Shot:
+    perceived = ssimulacra2(sample.pixels, decoded)
+    return Shot(
+        codec.about.name,
+        codec.quality,
+        len(stream),
+        round(8 * len(stream) / (sample.width * sample.height), 4),
+        round(finite_psnr(sample.pixels, decoded), 2),
+        None if perceived is None else round(perceived, 1),
+        "",
+    )
 
 
 def _filled(view: View, datas: Sequence[bytes]) -> View:
