@@ -14,6 +14,7 @@ from gencodec.bench.contestants import (
     OWN_NAME,
     About,
     Recipe,
+    UnknownRivalError,
     family_of,
     make_contestant,
     module_of,
@@ -100,6 +101,9 @@ def check(plan: Plan) -> None:
     """
     for name in plan.against:
         module_of(name, plan.codecs)
+    for name in plan.show or ():
+        if name not in plan.against:
+            raise UnknownRivalError(f"--show has {name!r}, which --against has not")
     for path in (plan.output, plan.html):
         if path is not None and path.exists() and not plan.force:
             raise OutputError(f"{path} is there already; -f replaces it")

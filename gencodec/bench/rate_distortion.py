@@ -135,19 +135,22 @@ def measure_all(
             bugs.append(Bug(reason_of(error), image=path.stem))
     if not digests:
         raise ImageError(f"{folder}: no picture in it can be read: {bugs[0].reason}")
-    codecs, tasks = [], list[Task]()
+    codecs, tasks = list[About](), list[Task]()
     for recipe in recipes:
         try:
             contestant = make_contestant(recipe)
         except Exception as error:
             bugs.append(Bug(reason_of(error), codec=recipe.name))
             continue
+        if contestant.about in codecs:  # asked for by two names, such as webp and webp:6
+            continue
         codecs.append(contestant.about)
         own = recipe.name == OWN_NAME and qualities is not None
         for quality in qualities if own and qualities else contestant.qualities:
             for path, digest in digests.items():
                 key = cache.key(contestant.identity, quality, digest)
-                tasks.append(Task(replace(recipe, quality=quality), path, key))
+                named = replace(recipe, name=contestant.about.name, quality=quality)
+                tasks.append(Task(named, path, key))
     results = dict(_results(tasks, cache, jobs))
     for task in tasks:
         result = results[task]

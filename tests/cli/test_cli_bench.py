@@ -83,6 +83,7 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, folder: Path) -> None:
     ("words", "code", "said"),
     [
         (["photos", "--against", "nobody"], 2, "unknown rival 'nobody'"),
+        (["photos", "--against", "jpeg", "--show", "jxl"], 2, "--show has 'jxl'"),
         (["photos", "--against", ","], 2, "names of codecs"),
         (["photos", "--no-cache", "--cache", "x"], 2, "exclude each other"),
         (["photos", "-q", "20,101"], 2, "'101' is not a number from 0 to 100"),

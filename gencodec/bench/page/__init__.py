@@ -17,7 +17,7 @@ from typing import Any
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.command import Plan, Report
 from gencodec.bench.comparison import anchor_curve
-from gencodec.bench.contestants import OWN_NAME, Recipe
+from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant
 from gencodec.bench.metrics import METRICS, Metric
 from gencodec.bench.page.views import make_views
 from gencodec.bench.rate_distortion import Mean, Row, curve_of
@@ -32,16 +32,24 @@ def write_page(
     """Write the page of a report to plan.html; `paths` are the pictures that were measured."""
     named = [about.name for about in report.codecs if about.name != OWN_NAME]
     drawn = {mean.codec for mean in report.means}
-    shown = [name for name in plan.show or named if name in drawn]
+    wanted = named[:2] if plan.show is None else [_plain_name(name, plan) for name in plan.show]
     recipes = [
         Recipe(name, plan.model, "cpu", None, 1, plan.codecs)
-        for name in (OWN_NAME, *(shown if plan.show else shown[:2]))
+        for name in (OWN_NAME, *(name for name in wanted if name in drawn))
     ]
     measured = {row.image for row in report.images}
     pictures = [path for path in paths if path.stem in measured]
     views = make_views(recipes, plan.views, pictures, jobs, plan.cache)
     data = page_data(report, published) | {"views": asdict(views)}
     atomic_write(plan.html or "", page_text(report, data).encode(), overwrite=True)
+
+
+def _plain_name(name: str, plan: Plan) -> str:
+    """The name that rows go by: "webp" for "webp:6", which is the same."""
+    try:
+        return make_contestant(Recipe(name, codecs=plan.codecs)).about.name
+    except Exception:  # not installed, and in the table of bugs already
+        return name
 
 
 def page_text(report: Report, data: dict[str, Any]) -> str:
