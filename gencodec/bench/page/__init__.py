@@ -30,8 +30,8 @@ def write_page(
     report: Report, published: Sequence[Anchor], plan: Plan, paths: Sequence[Path], jobs: int
 ) -> None:
     """Write the page of a report to plan.html; `paths` are the pictures that were measured."""
-    named = [about.name for about in report.codecs if about.name != OWN_NAME]
     drawn = {mean.codec for mean in report.means}
+    named = [a.name for a in report.codecs if a.name != OWN_NAME and a.name in drawn]
     wanted = named[:2] if plan.show is None else [_plain_name(name, plan) for name in plan.show]
     recipes = [
         Recipe(name, plan.model, "cpu", None, 1, plan.codecs)
