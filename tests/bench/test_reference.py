@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gencodec.bench.command import Report
@@ -33,3 +34,23 @@ def test_rivals_measure_as_elsewhere(kodak: Report, name: str) -> None:
         assert mean.psnr == pytest.approx(known[mean.quality], abs=TOLERANCE_DB)  # equal settings
         if curve.bpp[0] <= mean.bpp <= curve.bpp[-1]:  # and at equal rate
             assert mean.psnr == pytest.approx(score_at(curve, mean.bpp), abs=TOLERANCE_DB)
+
+
+@pytest.mark.parametrize(
+    ("name", "quality", "score"),
+    # "average output of" these, as the authors of SSIMULACRA 2 say
+    [
+        ("jpeg", 14.0, 10.0),
+        ("jpeg", 20.0, 30.0),
+        ("jpeg", 35.0, 50.0),
+        ("jxl", 14.0, 10.0),
+        ("jxl", 9.0, 30.0),
+        ("jxl", 5.0, 50.0),
+    ],
+)
+def test_ssimulacra2_is_where_its_authors_put_it(
+    kodak: Report, name: str, quality: float, score: float
+) -> None:
+    means = sorted((m.quality, m.ssimulacra2 or 0.0) for m in kodak.means if m.codec == name)
+    ours = np.interp(quality, [q for q, _ in means], [s for _, s in means])
+    assert ours == pytest.approx(score, abs=7.0)
