@@ -83,14 +83,14 @@ const short = (value) => Number(value.toPrecision(6)).toString().replace("-", "\
 
 /** Lines (or dots) with axes, names at their ends, and a tip for each point. */
 function chart(holder, { series, x, y, width = 1000, height = 520, right = 190 }) {
-  const left = 54, top = 14, bottom = 46;
+  const left = 54, top = 14, bottom = 46, named = right > 100 || series.every((line) => line.dots);
   const svg = make("svg:svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${y.label} over ${x.label}` });
   const along = x.log ? (v) => Math.log(v) : (v) => v;
   const span = (axis, value, from, to) => from + ((value - axis[0]) / (axis[1] - axis[0])) * (to - from);
   const xEnds = [along(x.low), along(x.high)], yEnds = [y.low, y.high];
   const px = (v) => span(xEnds, along(v), left, width - right);
   const py = (v) => span(yEnds, v, height - bottom, top);
-  for (const v of x.log ? logTicks(x.low, x.high) : ticks(x.low, x.high, 8)) {
+  for (const v of x.log ? logTicks(x.low, x.high) : ticks(x.low, x.high, width < 640 ? 5 : 8)) {
     svg.append(
       make("svg:line", { class: "grid", x1: px(v), x2: px(v), y1: top, y2: height - bottom }),
       make("svg:text", { x: px(v), y: height - bottom + 19, "text-anchor": "middle" }, short(v)));
@@ -150,7 +150,7 @@ function chart(holder, { series, x, y, width = 1000, height = 520, right = 190 }
     if (above > 0.1) { ends[0].y = top + 4; moved = true; }
     if (!moved) break;
   }
-  for (const { line, own, at, y: height_ } of ends) {
+  for (const { line, own, at, y: height_ } of named ? ends : []) {
     const from = line.dots ? at[0] + 11 : width - right + 12;
     if (!line.dots || Math.abs(height_ - at[1]) > 4) {
       svg.append(make("svg:line", { x1: at[0] + (line.dots ? 8 : 4), y1: at[1], x2: from - 3, y2: height_, stroke: line.colour, "stroke-width": 1, opacity: 0.6 }));
@@ -192,7 +192,9 @@ function drawCurves() {
   const low = log ? Math.min(...(own.length ? own : shown).flatMap(({ points }) => points.map(([bpp]) => bpp)), high / 2) * 0.9 : 0;
   const scores = (own.length ? own : shown).flatMap(({ points }) => points.filter(([bpp]) => bpp <= high && bpp >= low).map(([, s]) => s));
   const least = Math.min(...scores), most = Math.max(...scores), pad = (most - least) * 0.05 || 1;
+  const room = byId("chart").clientWidth, narrow = room < 640; // names would leave no room for curves
   chart(byId("chart"), {
+    width: narrow ? Math.max(320, room) : 1000, height: narrow ? 360 : 520, right: narrow ? 16 : 190,
     x: { low, high, log, label: "bits per pixel, whole file" },
     y: { low: Math.max(least - pad, metric.name === "ssimulacra2" ? -20 : -Infinity), high: most + pad, label: `${metric.label}${unit}` },
     series: shown.map(({ codec, points }) => ({
@@ -451,6 +453,7 @@ function rest() {
   byId("machine").textContent = `Weights ${data.weights}. ${machine.cpu}, ${machine.cores} cores, ${machine.system}, networks on ${machine.device}; ${versions}. Pictures: SHA-256 of their pixels ${data.dataset.sha256.slice(0, 16)}\u2026`;
 }
 
+addEventListener("resize", drawCurves);
 lead();
 drawCurves();
 drawDeltas();
