@@ -43,3 +43,35 @@ def test_ms_ssim() -> None:
         noisy = original // 2 + rng.integers(0, 128, shape, np.uint8)
         same, less = metrics.ms_ssim(original, original), metrics.ms_ssim(original, noisy)
         assert same == pytest.approx(1.0) and less is not None and less < 0.99
+
+
+def test_ssimulacra2() -> None:
+    pytest.importorskip("ssimulacra2")
+    rng = np.random.default_rng(0)
+    waves = np.sin(np.mgrid[:64, :80].sum(0) / 6.0)[:, :, None] * np.array([100, 60, 80])
+    original = (128 + waves).astype(np.uint8)
+    scores = [metrics.ssimulacra2(original, original)]
+    for spread in (2, 8, 30):
+        noise = rng.normal(0, spread, original.shape)
+        noisy = (original + noise).clip(0, 255).astype(np.uint8)
+        scores.append(metrics.ssimulacra2(original, noisy))
+    assert scores[0] == pytest.approx(100.0)
+    assert all(score is not None for score in scores)
+    assert scores == sorted(scores, key=lambda score: -(score or 0.0))
+    assert metrics.ssimulacra2(original[:7], original[:7]) is None
+    grey = original[:, :, 0]
+    assert metrics.ssimulacra2(grey, grey) == pytest.approx(100.0)
+
+
+def test_grey_compares_with_colour() -> None:
+    grey = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    colour = np.repeat(grey[:, :, None], 3, axis=2)
+    assert metrics.compare(grey, colour) == metrics.compare(colour, grey)
+    assert metrics.compare(grey, colour).psnr == metrics.PSNR_OF_EQUALS
+
+
+def test_ms_ssim_stands_in_curves_as_decibels() -> None:
+    by_name = {metric.name: metric for metric in metrics.METRICS}
+    assert by_name["ms_ssim"].on_curve(0.99) == pytest.approx(20.0)
+    assert by_name["psnr"].on_curve(33.0) == 33.0
+    assert math.isfinite(by_name["ms_ssim"].on_curve(1.0))
