@@ -88,7 +88,7 @@ FORMATS = {
         settings="save(AVIF, quality=q, speed={option}, subsampling=4:4:4, codec=aom, "
         "max_threads={threads}, advanced=tune:ssim)",
         library="",
-        qualities=(20, 30, 40, 50, 60, 70, 80, 90, 95),
+        qualities=(20, 30, 40, 60, 80, 90),
         whole=True,
         encode=lambda codecs, pixels, q, option, threads: _pillow_avif(
             pixels, int(q), int(option), threads
