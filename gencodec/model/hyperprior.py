@@ -97,7 +97,10 @@ class LearnedStepTable(nn.Module):
         left = position.floor().long().clamp(max=len(self.knots) - 2)
         part = (position - left)[:, None]
         curve = self.knots[left] * (1 - part) + self.knots[left + 1] * part
-        return round_through(curve * (FEATURE_SCALE * self.gain))
+        return self._round(curve * (FEATURE_SCALE * self.gain))
+
+    def _round(self, curve: Tensor) -> Tensor:
+        return round_through(curve)
 
     def forward(self, row: Tensor) -> Tensor:
         return self._curve(row)[:, :, None, None]
