@@ -50,6 +50,12 @@ def register(parser: options.CommandParser) -> None:
     recipe.add_argument(
         "--crop-side", type=options.positive, metavar="PIXELS", help="a multiple of 16"
     )
+    recipe.add_argument(
+        "--quality",
+        type=options.quality,
+        metavar="Q",
+        help="train for this quality alone, 0 to 100 (default: for all)",
+    )
     recipe.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     recipe.add_argument(
         "--checkpoint-minutes", type=float, default=3.0, metavar="M", help="default: 3"
@@ -85,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         final_crop_side=max(batch.final_side, args.crop_side or 0),
         checkpoint_minutes=args.checkpoint_minutes,
         seed=args.seed,
+        quality=args.quality,
         compiled=args.compile,
     )
     stop = Stop(say)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,20 +19,21 @@ from PIL import Image
 
 from gencodec.image import Pixels
 
-LONG_SIDE = 256
+LONG_SIDE = 224
 COARSE, FINE, FLOOR = 8, 16, 4
 LEAST_SIDE = 0.35
 """The smallest windows looked at, as a share of the largest that fits."""
-SCALE_STEP, STRIDE = 1.08, 0.06
-COARSE_LEAST, FINE_LEAST = 0.85, 0.7
+SCALE_STEP, STRIDE = 1.1, 0.07
+COARSE_LEAST, FINE_LEAST = 0.85, 0.8
 """Correlations from which two windows are looked at closely, and from which they are the same."""
 FLAT = 2.0
 """Levels; windows with less structure than this (sky, paper) look like anything."""
-CLOSER = 6
-"""Windows of each pair that are looked at closely."""
+LEAST_CELLS = 8
+CLOSER = 5
+"""Windows of each needle, and needles of each picture, that are looked at closely."""
 ASPECT_STEP = 0.03
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Likeness:
         image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BOX)
         grey = np.asarray(image, np.float64)
         self.height, self.width = grey.shape
-        self.sums = np.pad(grey.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+        # float32 is exact for sums below 2^24, which those of pictures this small are.
+        self.sums = np.pad(grey.cumsum(0).cumsum(1), ((1, 0), (1, 0))).astype(np.float32)
 
     @property
     def aspect_bin(self) -> int:
@@ -104,7 +107,7 @@ class Likeness:
         corners = self.sums[rows[:, :, None], columns[:, None, :]]
         total = np.diff(np.diff(corners, axis=1), axis=2)
         area = np.diff(rows, axis=1)[:, :, None] * np.diff(columns, axis=1)[:, None, :]
-        means: Array = total / np.maximum(area, 1)
+        means: Array = total / np.maximum(area, 1).astype(np.float32)
         return means
 
 
@@ -113,20 +116,35 @@ def _coarse(means: Array) -> Array:
     ramp = np.linspace(-1.0, 1.0, COARSE)
     down, across = (part.ravel() for part in np.meshgrid(ramp, ramp, indexing="ij"))
     basis = np.stack([np.ones_like(down), down, across])
-    basis /= np.linalg.norm(basis, axis=1, keepdims=True)
+    basis = (basis / np.linalg.norm(basis, axis=1, keepdims=True)).astype(np.float32)
     flat = means.reshape(len(means), -1)
     return _unit(flat - (flat @ basis.T) @ basis, FLAT * COARSE)
 
 
 def _fine(means: Array) -> Array:
-    """(N, 16, 16) -> (N, 256) of unit length: what the 4x4 blocks do not tell."""
+    """(N, 16, 16) -> (N, 16, 16): each of 4x4 cells less its mean, of unit length; flat ones zero.
+
+    Every cell counts alike, or one strong edge would outvote all the rest.
+    """
     side = FINE // FLOOR
-    blocks = means.reshape(-1, FLOOR, side, FLOOR, side)
-    return _unit((blocks - blocks.mean((2, 4), keepdims=True)).reshape(len(means), -1), FLAT * FINE)
+    cells = means.reshape(-1, FLOOR, side, FLOOR, side).transpose(0, 1, 3, 2, 4)
+    cells = cells.reshape(len(means), FLOOR**2, side**2)
+    return _unit(cells - cells.mean(2, keepdims=True), FLAT * side)
+
+
+def _same_cells(one: Array, many: Array) -> Array:
+    """one (16, 16), many (N, 16, 16) -> (N,): mean correlation of the cells not flat in both.
+
+    A cell that is flat in one alone counts as 0.  Too few cells settle nothing: 0.
+    """
+    active = one.any(1) | many.any(2)
+    total = (many * one).sum((1, 2))
+    same: Array = np.where(active.sum(1) < LEAST_CELLS, 0.0, total / np.maximum(active.sum(1), 1))
+    return same
 
 
 def _unit(vectors: Array, least: float) -> Array:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: Array = np.where(length < least, 0.0, vectors / np.maximum(length, 1e-9))
     return unit
 
@@ -159,7 +177,9 @@ def find(
             windows = hay.windows(shape)
             likeness = wanted @ _coarse(hay.block_means(windows, COARSE)).T
             best: dict[int, Match] = {}
-            for row in np.flatnonzero(likeness.max(1) >= COARSE_LEAST):
+            peak = likeness.max(1)
+            rows = [r for r in np.argsort(-peak)[: CLOSER * 2] if peak[r] >= COARSE_LEAST]
+            for row in rows:
                 needle, box = group[owner[row]], boxes[owner[row]]
                 number, mirrored = within[row] % len(box), within[row] >= len(box)
                 close = windows[np.argsort(-likeness[row])[:CLOSER]]
@@ -193,8 +213,8 @@ def _closer(needle: Likeness, box: Array, mirrored: bool, hay: Likeness, windows
     )
     tried = np.concatenate((windows, tried[inside]))
     means = needle.block_means(box[None], FINE)
-    wanted = _fine(means[:, :, ::-1] if mirrored else means)
-    score = (_fine(hay.block_means(tried, FINE)) @ wanted.T)[:, 0]
+    (wanted,) = _fine(means[:, :, ::-1] if mirrored else means)
+    score = _same_cells(wanted, _fine(hay.block_means(tried, FINE)))
     place = tried[int(score.argmax())] / (hay.height, hay.width, hay.height, hay.width)
     text = "{:.2f},{:.2f} {:.2f}x{:.2f}".format(*place) + (" mirrored" if mirrored else "")
     return Match(needle.name, hay.name, text, round(float(score.max()), 3))

@@ -19,6 +19,7 @@ from gencodec.errors import OutputError
 from gencodec.image import Pixels
 from gencodec.model.config import FINE_STEPS, LATENT_STRIDE
 from gencodec.model.exact import strict_precision
+from gencodec.model.quality import step_of
 
 from .checkpoint import CHECKPOINT, RunState, is_finite, load_checkpoint, save_checkpoint
 from .journal import Journal
@@ -123,7 +124,7 @@ class Training:
         count, side = crop_shape(plan, part)
         side = min(side, self._photos.largest_side() // LATENT_STRIDE * LATENT_STRIDE)
         x = self._photos.crops(count, side, rng)
-        quality = on_device(spread(rng, count), self._photos.device)
+        quality = on_device(steps_of(plan, count, rng), self._photos.device)
         set_rate(state, learning_rate(plan, part) * 0.5**state.returns)
         self._reports.append(self._stepper.step(x, quality, exact=part >= EXACT_FROM))
         average(state, plan.ema_decay)
@@ -219,6 +220,13 @@ class Training:
     def _evaluate(self) -> None:
         self._journal.held_out(self.state, held_out_curve(self.state, self._held_out))
         self._journal.draw()
+
+
+def steps_of(plan: TrainingPlan, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """The quality steps of a batch: (count,)."""
+    if plan.quality is None:
+        return spread(rng, count)
+    return np.full(count, step_of(plan.quality), np.int64)
 
 
 def spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:

@@ -14,8 +14,8 @@ EXACT_FROM = 0.7
 class TrainingPlan:
     """Settings of one run, which ends after ``minutes`` or ``steps``, one of them given.
 
-    ``minutes`` is compute time, so a paused process loses nothing.  ``compiled`` asks for
-    torch.compile.
+    ``minutes`` is compute time, so a paused process loses nothing.  ``quality`` (0..100) trains
+    for that one alone instead of all.  ``compiled`` asks for torch.compile.
     """
 
     minutes: float | None = None
@@ -28,6 +28,7 @@ class TrainingPlan:
     clip_norm: float = 3.0
     checkpoint_minutes: float = 3.0
     seed: int = 0
+    quality: float | None = None
     compiled: bool = False
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ from gencodec.train.checkpoint import (
     save_checkpoint,
 )
 from gencodec.train.journal import LOG, read_log
-from gencodec.train.loop import LOOK_EVERY, MAX_RETURNS, Training, spread
+from gencodec.train.loop import LOOK_EVERY, MAX_RETURNS, Training, spread, steps_of
 from gencodec.train.plan import (
     ANNEAL_FROM,
     EXACT_FROM,
@@ -357,6 +357,13 @@ def test_a_run_by_steps(photo: Photo, tmp_path: Path) -> None:
     assert state.step == 4
     with pytest.raises(ValueError, match="either minutes or steps"):
         TrainingPlan(steps=4, minutes=1.0)
+
+
+def test_the_qualities_of_a_batch() -> None:
+    rng = np.random.default_rng(0)
+    steps = sorted(steps_of(TrainingPlan(steps=1), 8, rng))
+    assert [step // 32 for step in steps] == list(range(8))
+    assert steps_of(TrainingPlan(steps=1, quality=100.0), 3, rng).tolist() == [255] * 3
 
 
 def test_a_stop_keeps_a_checkpoint(photo: Photo, tmp_path: Path) -> None:
