@@ -24,8 +24,8 @@ def scene(seed: int, width: int = 360, height: int = 240) -> Image.Image:
     image = Image.new("RGB", (width, height), tuple(rng.integers(60, 200, 3).tolist()))
     pen = ImageDraw.Draw(image)
     for _ in range(70):
-        x, y = rng.integers(0, width), rng.integers(0, height)
-        w, h = rng.integers(8, width // 5), rng.integers(8, height // 4)
+        x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
+        w, h = int(rng.integers(8, width // 5)), int(rng.integers(8, height // 4))
         colour = tuple(rng.integers(0, 256, 3).tolist())
         (pen.ellipse if rng.random() < 0.5 else pen.rectangle)((x, y, x + w, y + h), fill=colour)
     return image

@@ -1,0 +1,117 @@
+"""The measuring commands beside training, on small pictures and the smallest network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gencodec.model.config import CONFIGS
+from gencodec.model.vae import learned_vae
+from gencodec.train.__main__ import main
+from gencodec.train.arithmetic import unrounded
+from gencodec.train.checkpoint import new_state, save_checkpoint
+from gencodec.train.export import plain_weights
+from gencodec.train.meter import forward_flops_per_pixel, peak_flops
+from gencodec.train.plan import TrainingPlan
+from gencodec.train.start import start_from_block_transform
+
+Photo = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def pictures(photo: Photo, tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(photo(96, 112, number)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def run(photo: Photo, tmp_path: Path) -> Path:
+    """A run of the tiny network that has only begun, and its weights."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    torch.manual_seed(0)
+    vae = learned_vae(CONFIGS["tiny"])
+    pixels = np.stack([photo(128, 128, seed) for seed in range(6)])
+    start_from_block_transform(vae, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0)
+    save_checkpoint(new_state(vae, TrainingPlan(steps=0)), folder)
+    (folder / "weights.safetensors").write_bytes(plain_weights(vae))
+    return folder
+
+
+def report_of(tmp_path: Path, *arguments: object) -> dict[str, object]:
+    path = tmp_path / "report.json"
+    assert main([*map(str, arguments), "-o", str(path)]) == 0
+    report = json.loads(path.read_text())
+    assert isinstance(report, dict)
+    return report
+
+
+def test_integers_cost_little(pictures: Path, run: Path, tmp_path: Path) -> None:
+    weights = run / "weights.safetensors"
+    for source in (["-m", weights], ["--run", run]):
+        report = report_of(tmp_path, "arithmetic", pictures, *source, "--qualities", "30,90")
+        rows = report["qualities"]
+        assert isinstance(rows, list) and [row["quality"] for row in rows] == [30.0, 90.0]
+        for row in rows:
+            assert row["bpp_exact"] != row["bpp_unrounded"]
+            assert abs(row["percent"]) < 5.0
+            assert abs(row["psnr_exact"] - row["psnr_unrounded"]) < 0.5
+
+
+@torch.no_grad()
+def test_the_unrounded_twin_is_not_rounded() -> None:
+    torch.manual_seed(1)
+    vae = learned_vae(CONFIGS["tiny"])
+    twin = unrounded(vae)
+    row = torch.tensor([3, 20])
+    z = torch.randn(2, CONFIGS["tiny"].hyper, 2, 2).mul(20).round()
+    exact, plain = (model.prior.features(z, row, 7, 8) for model in (vae, twin))
+    assert torch.equal(exact, exact.round()) and not torch.equal(plain, plain.round())
+    assert float((exact - plain).abs().mean()) < 0.1 * float(plain.abs().mean()) + 1.0
+
+
+def test_weights_gain_nothing_on_themselves(pictures: Path, run: Path, tmp_path: Path) -> None:
+    weights = run / "weights.safetensors"
+    options = ["--against", weights, "--qualities", "20,60,100", "--note", "the same twice"]
+    report = report_of(tmp_path, "gain", pictures, "-m", weights, *options)
+    assert report["bd_rate"] == 0.0 and report["note"] == "the same twice"
+    assert report["weights"] == report["against"]
+    assert isinstance(report["images"], list) and len(report["images"]) == 2
+
+
+def test_throughput(tmp_path: Path) -> None:
+    options = ["--config", "tiny", "--crops", 1, "--side", 64, "--seconds", 0.01]
+    report = report_of(tmp_path, "throughput", *options, "--device", "cpu")
+    ways = report["ways"]
+    assert isinstance(ways, list)
+    assert [(way["way"], way["phase"]) for way in ways] == [("plain", "first"), ("plain", "exact")]
+    assert all(way["pixels_per_second"] > 0 and way["steps"] >= 1 for way in ways)
+    assert isinstance(report["kernels"], list) and len(report["kernels"]) > 5
+
+
+def test_arithmetic_is_counted_by_the_shapes() -> None:
+    """A 1x1 layer from a to b channels at 1/64 of the pixels is 2ab/64 operations a pixel."""
+    tiny = CONFIGS["tiny"]
+    enter_and_leave = 2 * 2 * 3 * 64 * tiny.trunk8 / 64
+    assert enter_and_leave < forward_flops_per_pixel(tiny) < 20 * enter_and_leave
+    assert 30e3 < forward_flops_per_pixel(CONFIGS["base"]) < 2 * 60e3
+    assert peak_flops(torch.device("cpu"), side=64, repeats=2) > 0
+
+
+def test_what_fails_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["arithmetic", str(tmp_path / "empty"), "-o", str(tmp_path / "x.json")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gencodec.train: ")
+    with pytest.raises(SystemExit) as usage:
+        main(["nothing"])
+    assert usage.value.code == 2
