@@ -11,6 +11,15 @@ from .plan import TrainingPlan
 
 
 @dataclass(frozen=True)
+class Predecessor:
+    """The weights that new ones are measured beside, and the bits the new ones save, in percent."""
+
+    name: str
+    curve: Curve
+    bd_rate: float
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
     """What a run was: enough to repeat it."""
 
@@ -34,13 +43,14 @@ def model_card(
     content_sha256: str,
     parameters: int,
     data: str,
+    before: Predecessor | None = None,
 ) -> str:
-    """Markdown text; ``data`` is the paragraph on the pictures and their licences."""
+    """Markdown text; ``data`` is the paragraph on the pictures and their licences.
+
+    before: what was shipped until then, measured on the same pictures.
+    """
     plan = record.plan
-    rows = "\n".join(
-        f"| {quality} | {bpp:.3f} | {decibels:.2f} |"
-        for quality, bpp, decibels in zip(qualities, curve.bpp, curve.psnr, strict=True)
-    )
+    table = _table(qualities, curve, before)
     return f"""# {name}
 
 Weights of gencodec, content SHA-256 `{content_sha256}`; streams name them `{content_sha256[:8]}`.
@@ -79,12 +89,27 @@ tables are Gaussian, bent towards the symbols counted on training pictures.
 Real file bytes, PSNR over RGB of the decoded 8-bit pixels, means over the pictures' middles
 (512 x 512).
 
-| quality | bpp | PSNR, dB |
-|---|---|---|
-{rows}
+{table}
 
 ## Measured on Kodak
 
 <!-- figures:begin kodak -->
 <!-- figures:end kodak -->
 """
+
+
+def _table(qualities: tuple[int, ...], curve: Curve, before: Predecessor | None) -> str:
+    names = ["quality", "bpp", "PSNR, dB"]
+    columns = [[str(quality) for quality in qualities], *_cells(curve)]
+    if before is not None:
+        names += [f"bpp of {before.name}", f"PSNR of {before.name}, dB"]
+        columns += _cells(before.curve)
+    rows = [names, ["---"] * len(names), *map(list, zip(*columns, strict=True))]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    if before is not None:
+        lines += ["", f"Bits at equal PSNR against {before.name}: {before.bd_rate:+.1f} %."]
+    return "\n".join(lines)
+
+
+def _cells(curve: Curve) -> list[list[str]]:
+    return [[f"{rate:.3f}" for rate in curve.bpp], [f"{value:.2f}" for value in curve.psnr]]

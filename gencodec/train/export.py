@@ -29,7 +29,7 @@ from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import freeze, load_weights, pack_weights
 
-from .card import TrainingRecord, model_card
+from .card import Predecessor, TrainingRecord, model_card
 
 TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
 SCRATCH = "candidate.safetensors"
@@ -145,11 +145,13 @@ def ship(
     manifest: dict[str, Any] = {"default": name, "weights": []}
     if manifest_path.exists():
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-    gain = None
+    gain = before = None
     if manifest["weights"]:
         (row,) = (row for row in manifest["weights"] if row["name"] == manifest["default"])
         shipped = Codec(load_weights(folder / row["file"]), torch.device("cpu"))
-        gain = bd_rate(candidate.curve, measure_curve(shipped, held_out))
+        curve = measure_curve(shipped, held_out)
+        gain = bd_rate(candidate.curve, curve)
+        before = Predecessor(row["name"], curve, gain)
         if not gain < 0.0:  # NaN is no better either
             raise WeightsError(f"these weights are no better than {row['name']} ({gain:+.1f} %)")
     if any(row["name"] == name for row in manifest["weights"]):
@@ -164,6 +166,7 @@ def ship(
         content_sha256=candidate.content_sha256,
         parameters=candidate.parameters,
         data=data,
+        before=before,
     )
     atomic_write(folder / file, candidate.data, overwrite=False)
     atomic_write(folder / f"{name}.md", card.encode(), overwrite=False)

@@ -198,7 +198,7 @@ def run(args: argparse.Namespace) -> int:
     shape = batch_shape(device.type)
     flops = training_flops_per_pixel(CONFIGS[args.config])
     peak_side = 8192 if device.type == "cuda" else 1024
-    peak = peak_flops(device, side=peak_side)
+    peak = peak_flops(device, side=peak_side, repeats=10 if device.type == "cuda" else 2)
     bench = Bench(
         args.config,
         args.crops or shape.crops,

@@ -192,6 +192,9 @@ def test_better_weights_become_the_default_and_older_ones_stay(
     assert manifest["default"] == "two"
     assert [row["name"] for row in manifest["weights"]] == ["one", "two"]
     assert all((tmp_path / row["file"]).exists() for row in manifest["weights"])
+    card = (tmp_path / "two.md").read_text()
+    assert "bpp of one" in card and "against one: -10.0 %" in card
+    assert "bpp of" not in (tmp_path / "one.md").read_text()
 
 
 def test_a_name_is_given_once(candidate: Candidate, ship: Ship, tmp_path: Path) -> None:
