@@ -28,7 +28,7 @@ def register(parser: options.CommandParser) -> None:
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--minutes", type=float, help="computing time to spend, in all (default: 30)"
+        "--minutes", type=float, metavar="M", help="computing time to spend, in all (default: 30)"
     )
     length.add_argument("--steps", type=int, metavar="N", help="steps to take instead, in all")
     parser.add_argument(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from gencodec.train.photos import (
     Photo,
@@ -20,7 +21,7 @@ from gencodec.train.photos import (
     held_out,
     split,
 )
-from gencodec.train.store import PhotoStore
+from gencodec.train.store import PhotoStore, shrunk
 
 Make = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
@@ -207,6 +208,13 @@ def test_crops_repeat_with_their_seed(photo: Make) -> None:
     store = PhotoStore([photo(80, 90, seed) for seed in range(3)], CPU)
     first, again, other = (store.crops(4, 32, np.random.default_rng(s)) for s in (5, 5, 6))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_shrinking_is_torchs(photo: Make) -> None:
+    x = torch.from_numpy(photo(93, 93)).permute(2, 0, 1)[None].float() / 255.0
+    for side in (92, 64, 47):
+        wanted = functional.interpolate(x, (side, side), mode="bicubic", antialias=True)
+        assert float((shrunk(x, side) - wanted.clamp(0, 1)).abs().max()) < 1e-5
 
 
 def test_a_store_grows(photo: Make) -> None:
