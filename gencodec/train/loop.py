@@ -22,6 +22,7 @@ from gencodec.model.exact import strict_precision
 from gencodec.model.quality import step_of
 
 from .checkpoint import CHECKPOINT, RunState, is_finite, load_checkpoint, save_checkpoint
+from .depthwise import use_same_gradient
 from .journal import Journal
 from .plan import EXACT_FROM, TrainingPlan, crop_shape, learning_rate
 from .store import PhotoStore, on_device
@@ -182,6 +183,7 @@ class Training:
         self.state = load_checkpoint(self._run, self._plan, self._photos.device)
         # The time is spent all the same; otherwise a run by minutes might never end.
         self.state.elapsed, self.state.returns = elapsed, returns
+        use_same_gradient(self.state.vae, state.vae)
         self.state.vae.train()
         self._stepper = self._fresh_stepper()
         self._clear_row()

@@ -20,6 +20,7 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import load_weights, thaw
 
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
+from .depthwise import use_faster_gradient
 from .export import Candidate, fit_weights, measured, plain_weights
 from .gallery import Gallery
 from .loop import Training
@@ -84,6 +85,7 @@ def run_training(
         say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
     else:
         state = new_state(start(store, plan).to(device), plan)
+    use_faster_gradient(state.vae, plan.crops, plan.crop_side, say)
     training_run = Training(
         state,
         store,

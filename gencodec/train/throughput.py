@@ -19,6 +19,7 @@ from gencodec.model.config import CONFIGS
 from gencodec.model.vae import learned_vae
 
 from .checkpoint import new_state
+from .depthwise import use_faster_gradient
 from .loop import spread
 from .meter import peak_flops, training_flops_per_pixel
 from .plan import TrainingPlan, batch_shape
@@ -99,6 +100,7 @@ class Steps:
     def __init__(self, bench: Bench, *, compiled: bool, recorded: bool) -> None:
         torch.manual_seed(0)
         vae = learned_vae(CONFIGS[bench.config]).to(bench.device).train()
+        use_faster_gradient(vae, bench.crops, bench.side, _say)
         plan = TrainingPlan(steps=1)
         self._state = new_state(vae, plan)
         self._rng = np.random.default_rng(0)

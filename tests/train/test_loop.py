@@ -25,6 +25,12 @@ from gencodec.train.checkpoint import (
     new_state,
     save_checkpoint,
 )
+from gencodec.train.depthwise import (
+    OwnGradientConv,
+    depthwise_layers,
+    use_own_gradient,
+    use_same_gradient,
+)
 from gencodec.train.journal import LOG, read_log
 from gencodec.train.loop import LOOK_EVERY, MAX_RETURNS, Training, spread, steps_of
 from gencodec.train.plan import (
@@ -510,3 +516,29 @@ def test_the_average_follows(photo: Photo, tmp_path: Path) -> None:
     train(state, store_of(photo), batch(photo), plan, tmp_path)
     average, current = (vae.g_a.enter.weight.detach() for vae in (state.average, state.vae))
     assert 0 < float((average - current).norm()) < float((current - start).norm())
+
+
+@pytest.mark.parametrize("amp", [None, torch.bfloat16])
+def test_the_other_gradient_of_depthwise_layers(photo: Photo, amp: torch.dtype | None) -> None:
+    """Same parameters, same loss, same gradients, to the precision of the arithmetic."""
+    gradients = []
+    for own in (False, True):
+        vae = fresh()
+        with torch.no_grad():
+            for name, parameter in vae.named_parameters():
+                if name.endswith(("leave.weight", "mix.weight")):
+                    parameter.normal_(0.0, 0.05, generator=torch.Generator().manual_seed(1))
+        if own:
+            use_own_gradient(vae)
+            another = fresh()
+            use_same_gradient(another, vae)
+            assert all(isinstance(layer, OwnGradientConv) for layer in depthwise_layers(another))
+        torch.manual_seed(0)
+        loss, *_ = losses(vae, batch(photo), torch.tensor([60, 200]), Precision(amp, None, False))
+        loss.backward()
+        gradients.append([p.grad for layer in depthwise_layers(vae) for p in layer.parameters()])
+    assert len(gradients[0]) >= 12
+    for first, second in zip(*gradients, strict=True):
+        assert first is not None and second is not None
+        limit = 1e-3 if amp is None else 0.05
+        assert float((first - second).norm()) <= limit * float(first.norm())
