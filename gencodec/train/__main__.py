@@ -16,6 +16,7 @@ COMMANDS = {
     "throughput": ("gencodec.train.throughput", "pixels a second and share of the device's peak"),
     "provenance": ("gencodec.train.provenance", "check a list of training pictures against them"),
     "arithmetic": ("gencodec.train.arithmetic", "what the prior's integers cost, in bits"),
+    "ship": ("gencodec.train.ship", "make a run's weights the shipped ones, if they are better"),
     "gain": ("gencodec.train.gain", "bits that weights save against others on a folder"),
 }
 

@@ -26,7 +26,7 @@ from gencodec.image import Pixels, atomic_write
 from gencodec.model.config import ModelConfig
 from gencodec.model.registry import MANIFEST
 from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
-from gencodec.model.vae import ImageVae
+from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import freeze, load_weights, pack_weights
 
 from .card import Predecessor, TrainingRecord, model_card
@@ -55,7 +55,7 @@ def make_candidate(
     samples, held_out: (H, W, 3) uint8 pictures; scratch: a folder for the file while it is
     measured.  ValueError when the prior cannot be proven exact.
     """
-    return measured(vae, fit_weights(vae, samples, scratch), held_out, scratch)
+    return measured(fit_weights(vae, samples, scratch), held_out, scratch)
 
 
 def plain_weights(vae: ImageVae) -> bytes:
@@ -73,15 +73,16 @@ def fit_weights(vae: ImageVae, samples: Sequence[Pixels], scratch: Path) -> byte
     return pack_weights(vae.config, freeze(vae, fitted_tables(plain, counts)))
 
 
-def measured(vae: ImageVae, data: bytes, held_out: Sequence[Pixels], scratch: Path) -> Candidate:
-    """The bytes of ``vae``'s weights file with their curve, in real bytes."""
+def measured(data: bytes, held_out: Sequence[Pixels], scratch: Path) -> Candidate:
+    """The bytes of a weights file with their curve, in real bytes."""
     path = scratch / SCRATCH
     atomic_write(path, data, overwrite=True)
     weights = load_weights(path)
     path.unlink()
-    parameters = sum(parameter.numel() for parameter in vae.parameters())
+    config = weights.vae.config
+    parameters = sum(parameter.numel() for parameter in learned_vae(config).parameters())
     curve = measure_curve(Codec(weights, torch.device("cpu")), held_out)
-    return Candidate(data, weights.digest.hex(), vae.config, parameters, curve)
+    return Candidate(data, weights.digest.hex(), config, parameters, curve)
 
 
 def _gaussian() -> ScaleTables:

@@ -25,6 +25,7 @@ from .export import Candidate, fit_weights, measured, plain_weights
 from .gallery import Gallery
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
+from .notes import RunNote, note_run
 from .photos import centre_crops, split
 from .plan import TrainingPlan
 from .start import start_from_block_transform
@@ -72,7 +73,7 @@ def run_training(
     training, kept = split(list(gallery.read()))
     if not training:
         raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")
-    evaluation = _evaluation([photo.pixels for photo in kept or training])
+    evaluation = evaluation_crops([photo.pixels for photo in kept or training])
     gallery.settle(training, kept)
     store = PhotoStore([photo.pixels for photo in training], device)
     say(
@@ -85,6 +86,7 @@ def run_training(
         say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
     else:
         state = new_state(start(store, plan).to(device), plan)
+    note_run(run, RunNote.of(plan, init, device))
     use_faster_gradient(state.vae, plan.crops, plan.crop_side, say)
     training_run = Training(
         state,
@@ -112,7 +114,7 @@ def _export(
     data = fit_weights(vae, store.spread(TABLE_SAMPLES), run)
     atomic_write(run / WEIGHTS, data, overwrite=True)
     try:
-        candidate = measured(vae, data, evaluation, run)
+        candidate = measured(data, evaluation, run)
     except ModuleNotFoundError as error:
         say(
             f"the weights are exported but not measured: the Python package '{error.name}' is not "
@@ -157,7 +159,8 @@ def _make_folder(run: Path) -> None:
         raise OutputError(f"{run}: {error.strerror or error}") from error
 
 
-def _evaluation(photos: Sequence[Pixels]) -> list[Pixels]:
+def evaluation_crops(photos: Sequence[Pixels]) -> list[Pixels]:
+    """The middles of the pictures, as large as some of them allow."""
     for side in EVALUATION_SIDES:
         crops = centre_crops(photos, side)
         if crops:

@@ -86,6 +86,7 @@ def test_stopped_killed_and_resumed(pictures: Path, tmp_path: Path) -> None:
         "curves.png",
         "log.jsonl",
         "pictures.csv",
+        "plan.json",
         "weights.safetensors",
     ]
     table = (run / "pictures.csv").read_text().splitlines()

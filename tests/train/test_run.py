@@ -15,9 +15,11 @@ from PIL import Image
 from gencodec.codec import Codec
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.train import run as run_module
+from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.run import CURVE, WEIGHTS, run_training
+from gencodec.train.ship import read_pictures
 
 Photo = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
@@ -89,3 +91,45 @@ def test_what_stops_a_run(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError):
         run(pictures, tmp_path / "file")
+
+
+def test_a_finished_run_is_shipped(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the small files of its folder alone; a second time it is no better and refused."""
+    folder = tmp_path / "run"
+    run(pictures, folder)
+    (folder / CHECKPOINT).unlink()
+    names = [row["file"] for row in read_pictures(folder)]
+    manifest = tmp_path / "manifest.csv"
+    lines = [f"shard-0.tar,{name},here,CC0-1.0,1" for name in names]
+    manifest.write_text("\n".join(["shard,file,source,licence,tier", *lines]) + "\n")
+    (tmp_path / "data.txt").write_text("Smooth noise.\n")
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    arguments = ["ship", folder, pictures, "--manifest", manifest, "--data", tmp_path / "data.txt"]
+    arguments += ["--folder", weights, "--released", "2026-01-01", "--name"]
+    assert main([*map(str, arguments), "first"]) == 0
+    assert main([*map(str, arguments), "second"]) == 1
+    assert "no better than first" in capsys.readouterr().err
+    assert sorted(path.name for path in weights.iterdir()) == [
+        "first.md",
+        "first.pictures.csv",
+        "first.safetensors",
+        "manifest.json",
+    ]
+    card = (weights / "first.md").read_text()
+    assert "Smooth noise." in card and "2 pictures" in card and "3 steps" in card
+    assert "block transform" in card
+    listing = (weights / "first.pictures.csv").read_text().splitlines()
+    assert listing[0] == "file,sha256,width,height,split,source,licence,tier"
+    assert len(listing) == 1 + len(names) and "shard" not in "".join(listing)
+    test = ["provenance", str(weights / "first.pictures.csv"), str(pictures)]
+    assert main(test) == 1  # the broken picture is there and not listed
+    (pictures / "broken.png").unlink()
+    assert main(test) == 0
+    (pictures / names[0]).unlink()
+    (pictures / names[1]).unlink()
+    (pictures / names[2]).unlink()
+    assert main([*map(str, arguments), "third"]) == 1
+    assert "held-out pictures are here" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""From the folder of a finished run to shipped weights, with model card and list of pictures.
+
+Needs of the folder only its small files, so a run may have been made on another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import io
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from gencodec.errors import ImageError, WeightsError
+from gencodec.image import Pixels, atomic_write
+from gencodec.model.locate import weights_directory
+
+from .card import TrainingRecord
+from .export import measured, ship
+from .gallery import PICTURES
+from .journal import read_log
+from .notes import read_note
+from .photos import Photo, PhotoFolder
+from .run import WEIGHTS, evaluation_crops
+
+KEPT_OUT = "held out"
+
+
+def read_pictures(run: Path) -> list[dict[str, str]]:
+    """The rows of the run's list of pictures."""
+    with open(run / PICTURES, encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def record_of(run: Path) -> TrainingRecord:
+    """What the model card says of a run, from its note, its log and its list of pictures."""
+    note, rows, pictures = read_note(run), read_log(run), read_pictures(run)
+    if not rows:
+        raise WeightsError(f"{run}: the log of the run is empty")
+    trained = [row for row in pictures if row["split"] != KEPT_OUT]
+    return TrainingRecord(
+        pictures=len(trained),
+        held_out=len(pictures) - len(trained),
+        megapixels=sum(int(row["width"]) * int(row["height"]) for row in trained) / 1e6,
+        minutes=float(str(rows[-1]["minutes"])),
+        steps=int(str(rows[-1]["step"])),
+        plan=note.plan,
+        start=note.start,
+        machine=note.machine,
+    )
+
+
+def held_out_pixels(run: Path, sources: Sequence[Path]) -> list[Pixels]:
+    """The pictures that the run kept out, found again by their SHA-256; ImageError if one lacks."""
+    wanted = {row["sha256"] for row in read_pictures(run) if row["split"] == KEPT_OUT}
+    found = {
+        photo.sha256: photo.pixels
+        for photo in PhotoFolder(sources).new()
+        if isinstance(photo, Photo) and photo.sha256 in wanted
+    }
+    if not wanted or len(found) < len(wanted):
+        raise ImageError(f"{len(found)} of the run's {len(wanted)} held-out pictures are here")
+    return [found[digest] for digest in sorted(found)]
+
+
+def listed(run: Path, manifest: Path) -> bytes:
+    """The run's pictures with what a manifest of the collection says of each, as CSV."""
+    with open(manifest, encoding="utf-8", newline="") as handle:
+        known = {row["file"]: row for row in csv.DictReader(handle)}
+    own = read_pictures(run)
+    unknown = [row["file"] for row in own if row["file"] not in known]
+    if unknown:
+        raise ValueError(f"{manifest}: does not name {len(unknown)} pictures, {unknown[0]} first")
+    more = [name for name in next(iter(known.values())) if name not in own[0] and name != "shard"]
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, [*own[0], *more], lineterminator="\n", extrasaction="ignore")
+    table.writeheader()
+    table.writerows({**known[row["file"]], **row} for row in own)
+    return text.getvalue().encode()
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``python -m gencodec.train ship``."""
+    parser.add_argument("training_run", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("sources", type=Path, nargs="+", metavar="DIR", help="its pictures")
+    parser.add_argument("--name", required=True, help="of the weights, such as base-2")
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="columns file, source, licence and more for every picture",
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="TXT", help="the card's paragraph on the data"
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="default: the shipped weights'")
+    parser.add_argument("--released", metavar="DATE", help="default: today")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, compare with what is shipped, and ship if better."""
+    folder = args.folder or weights_directory()
+    table = listed(args.training_run, args.manifest)
+    record = record_of(args.training_run)
+    held_out = evaluation_crops(held_out_pixels(args.training_run, args.sources))
+    data = (args.training_run / WEIGHTS).read_bytes()
+    with tempfile.TemporaryDirectory() as scratch:
+        candidate = measured(data, held_out, Path(scratch))
+    gain = ship(
+        candidate,
+        folder,
+        name=args.name,
+        released=args.released or datetime.date.today().isoformat(),
+        held_out=held_out,
+        record=record,
+        data=args.data.read_text(encoding="utf-8").strip(),
+    )
+    atomic_write(folder / f"{args.name}.pictures.csv", table, overwrite=True)
+    against = "" if gain is None else f", {gain:+.1f} % of bits against the weights before"
+    print(f"{args.name}: {candidate.content_sha256[:8]}{against}", file=sys.stderr)
+    return 0
