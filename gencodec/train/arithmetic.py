@@ -13,8 +13,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from gencodec.bench.environment import Environment, environment
-from gencodec.bench.options import add_common, qualities, use_threads
-from gencodec.bench.pictures import Dataset, Sample, dataset, find_pictures, load_picture
 from gencodec.bench.report import write_report
 from gencodec.codec.device import choose_device
 from gencodec.model.config import LATENT_STRIDE
@@ -26,6 +24,8 @@ from gencodec.model.vae import Estimate, ImageVae
 from gencodec.model.weights import load_weights, thaw
 
 from .checkpoint import load_checkpoint
+from .options import add_common, qualities, read_folder
+from .photos import Photo
 from .plan import TrainingPlan
 
 QUALITIES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
@@ -77,7 +77,7 @@ class Arithmetic:
 
     what: str
     source: str
-    dataset: Dataset
+    pictures: int
     environment: Environment
     mean_percent: float
     qualities: tuple[Cost, ...]
@@ -91,7 +91,7 @@ def unrounded(vae: ImageVae) -> ImageVae:
 
 
 @torch.no_grad()
-def cost(exact: ImageVae, plain: ImageVae, pictures: Sequence[Sample], quality: float) -> Cost:
+def cost(exact: ImageVae, plain: ImageVae, pictures: Sequence[Photo], quality: float) -> Cost:
     """Bits and PSNR of both at one quality, means over pictures."""
     table = []
     device = next(exact.parameters()).device
@@ -135,7 +135,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write the report, print its rows."""
-    use_threads(args.threads)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
     device = choose_device(args.device)
     if args.training_run is not None:
         vae = load_checkpoint(args.training_run, TrainingPlan(steps=0), device).average
@@ -144,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
         vae = thaw(load_weights(path or find_weights(args.model).path)).to(device)
     exact = vae.requires_grad_(False).eval()
     plain = unrounded(exact).to(device)
-    pictures = [load_picture(path) for path in find_pictures(args.folder, limit=args.limit)]
+    pictures = read_folder(args.folder, args.limit)
     rows = []
     for quality in args.qualities:
         row = cost(exact, plain, pictures, quality)
@@ -157,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
     report = Arithmetic(
         what=WHAT,
         source="weights" if args.training_run is None else "run",
-        dataset=dataset(args.folder, pictures),
+        pictures=len(pictures),
         environment=environment(device),
         mean_percent=round(float(np.mean([row.percent for row in rows])), 4),
         qualities=tuple(rows),

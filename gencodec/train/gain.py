@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gencodec.bench.contestants import load_gencodec
-from gencodec.bench.curves import bd_rate
+import numpy as np
+import torch
+
+from gencodec.bench.curves import Curve, bd_rate, psnr
 from gencodec.bench.environment import Environment, environment
-from gencodec.bench.options import add_common, qualities, use_threads
-from gencodec.bench.pictures import Dataset, dataset, find_pictures, load_picture
-from gencodec.bench.rate_distortion import Mean, Row, mean_curve, means, measure
 from gencodec.bench.report import write_report
+from gencodec.codec import Codec
+from gencodec.codec.device import choose_device
+
+from .options import add_common, qualities, read_folder
+from .photos import Photo
 
 QUALITIES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 
 WHAT = (
-    "bd_rate: percent of bits of the weights against those they are compared with at equal PSNR, "
-    "PCHIP over the common range of the mean curves; images: the same picture by picture; "
-    "bpp: 8 x file bytes / pixels, header included; psnr: over RGB of decoded 8-bit pixels, dB"
+    "bpp: 8 x file bytes / pixels, header included; psnr: over RGB of decoded 8-bit pixels, dB; "
+    "means over the pictures; bd_rate: percent of bits of the weights against those they are "
+    "compared with at equal PSNR, PCHIP over the common range of the mean curves, and of each "
+    "picture's curves under pictures; pictures_sha256: of their files' SHA-256 in order of names"
 )
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture's saving; None where its two curves share no range of PSNR."""
+class Level:
+    """Both weights at one quality."""
 
-    image: str
+    quality: float
+    bpp: float
+    psnr: float
+    bpp_against: float
+    psnr_against: float
+
+
+@dataclass(frozen=True)
+class Saving:
+    """One picture; None where its two curves share no range of PSNR."""
+
+    picture: str
     bd_rate: float | None
 
 
@@ -38,12 +56,44 @@ class Gain:
     note: str
     weights: str
     against: str
-    dataset: Dataset
+    pictures_sha256: str
     environment: Environment
     bd_rate: float
-    means: tuple[Mean, ...]
-    means_against: tuple[Mean, ...]
-    images: tuple[Picture, ...]
+    levels: tuple[Level, ...]
+    pictures: tuple[Saving, ...]
+
+
+def measure(codec: Codec, photos: Sequence[Photo], levels: Sequence[float]) -> list[list[Curve]]:
+    """Real bytes and PSNR of each picture at each quality, as curves of one point."""
+    return [[_point(codec, photo, quality) for quality in levels] for photo in photos]
+
+
+def _point(codec: Codec, photo: Photo, quality: float) -> Curve:
+    stream = codec.compress(photo.pixels, quality=quality)
+    decoded = codec.decompress(stream)
+    if decoded.ndim == 2:
+        decoded = np.repeat(decoded[:, :, None], 3, axis=2)
+    pixels = photo.pixels.shape[0] * photo.pixels.shape[1]
+    return Curve((8.0 * len(stream) / pixels,), (psnr(photo.pixels, decoded),))
+
+
+def _joined(points: Sequence[Curve]) -> Curve:
+    return Curve(tuple(p.bpp[0] for p in points), tuple(p.psnr[0] for p in points))
+
+
+def _mean(table: Sequence[Sequence[Curve]]) -> Curve:
+    rows = [_joined(points) for points in table]
+    return Curve(
+        tuple(np.mean([row.bpp for row in rows], axis=0).tolist()),
+        tuple(np.mean([row.psnr for row in rows], axis=0).tolist()),
+    )
+
+
+def _saving(ours: Sequence[Curve], theirs: Sequence[Curve]) -> float | None:
+    try:
+        return round(bd_rate(_joined(ours), _joined(theirs)), 2)
+    except ValueError:  # no common range of PSNR, or a curve that is none
+        return None
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -58,41 +108,35 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure both, write the report, print the saving."""
-    use_threads(args.threads)
-    pictures = [load_picture(path) for path in find_pictures(args.folder, limit=args.limit)]
-    tuned = load_gencodec(args.model, args.device, args.qualities[0])
-    general = load_gencodec(args.against, args.device, args.qualities[0])
-    ours, theirs = (
-        [[measure(c.at(q), picture) for q in args.qualities] for picture in pictures]
-        for c in (tuned, general)
-    )
-    mean_rows, other_rows = (
-        means([row for rows in table for row in rows]) for table in (ours, theirs)
-    )
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    photos = read_folder(args.folder, args.limit)
+    device = choose_device(args.device)
+    codecs = [Codec.load(model, device=str(device)) for model in (args.model, args.against)]
+    ours, theirs = (measure(codec, photos, args.qualities) for codec in codecs)
+    mean, other = _mean(ours), _mean(theirs)
+    digest = hashlib.sha256("".join(photo.sha256 for photo in photos).encode())
     report = Gain(
         what=WHAT,
         note=args.note,
-        weights=tuned.weights.digest.hex(),
-        against=general.weights.digest.hex(),
-        dataset=dataset(args.folder, pictures),
-        environment=environment(tuned.device),
-        bd_rate=round(bd_rate(mean_curve(mean_rows), mean_curve(other_rows)), 2),
-        means=mean_rows,
-        means_against=other_rows,
-        images=tuple(
-            Picture(picture.name, _saving(a, b))
-            for picture, a, b in zip(pictures, ours, theirs, strict=True)
+        weights=codecs[0].weights_id.hex(),
+        against=codecs[1].weights_id.hex(),
+        pictures_sha256=digest.hexdigest(),
+        environment=environment(device),
+        bd_rate=round(bd_rate(mean, other), 2),
+        levels=tuple(
+            Level(quality, *(round(value, 5) for value in row))
+            for quality, *row in zip(
+                args.qualities, mean.bpp, mean.psnr, other.bpp, other.psnr, strict=True
+            )
+        ),
+        pictures=tuple(
+            Saving(photo.name, _saving(a, b))
+            for photo, a, b in zip(photos, ours, theirs, strict=True)
         ),
     )
     write_report(report, args.output)
-    for picture in report.images:
-        print(f"{picture.image}: {picture.bd_rate} %")
-    print(f"bits against {general.weights_name} at equal PSNR: {report.bd_rate:+.2f} %")
+    for saving in report.pictures:
+        print(f"{saving.picture}: {saving.bd_rate} %")
+    print(f"bits against {report.against} at equal PSNR: {report.bd_rate:+.2f} %")
     return 0
-
-
-def _saving(ours: list[Row], theirs: list[Row]) -> float | None:
-    try:
-        return round(bd_rate(mean_curve(means(ours)), mean_curve(means(theirs))), 2)
-    except ValueError:  # no common range of PSNR, or a curve that is none
-        return None

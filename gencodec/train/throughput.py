@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from gencodec.bench.environment import Environment, environment
-from gencodec.bench.options import positive, use_threads
 from gencodec.bench.report import write_report
 from gencodec.codec.device import choose_device
 from gencodec.model.config import CONFIGS
@@ -22,6 +21,7 @@ from .checkpoint import new_state
 from .depthwise import use_faster_gradient
 from .loop import spread
 from .meter import peak_flops, training_flops_per_pixel
+from .options import add_machine, positive
 from .plan import TrainingPlan, batch_shape
 from .store import PhotoStore, on_device
 from .update import WARM_UP_STEPS, Stepper, average
@@ -188,13 +188,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=5.0, help="to measure each way for (default: 5)"
     )
     parser.add_argument("--compile", action="store_true", help="measure torch.compile as well")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of torch")
+    add_machine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write the report after every way, print its rows."""
-    use_threads(args.threads)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
     device = choose_device(args.device)
     torch.backends.cudnn.benchmark = device.type == "cuda"
     shape = batch_shape(device.type)

@@ -85,7 +85,7 @@ def test_weights_gain_nothing_on_themselves(pictures: Path, run: Path, tmp_path:
     report = report_of(tmp_path, "gain", pictures, "-m", weights, *options)
     assert report["bd_rate"] == 0.0 and report["note"] == "the same twice"
     assert report["weights"] == report["against"]
-    assert isinstance(report["images"], list) and len(report["images"]) == 2
+    assert isinstance(report["pictures"], list) and len(report["pictures"]) == 2
 
 
 def test_throughput(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Arguments that the commands around training share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gencodec.errors import ImageError
+
+from .photos import Photo, PhotoFolder
+
+
+def add_common(parser: argparse.ArgumentParser, example: str) -> None:
+    """Pictures, output, weights and machine."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="pictures to measure on")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="JSON", help=f"such as {example}"
+    )
+    parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights (default: as shipped)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N pictures only")
+    add_machine(parser)
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Which device and how much of it."""
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of torch")
+
+
+def read_folder(folder: Path, limit: int | None) -> list[Photo]:
+    """The pictures of a folder or archive by name; ImageError if there is none."""
+    found = sorted(
+        (photo for photo in PhotoFolder([folder]).new() if isinstance(photo, Photo)),
+        key=lambda photo: photo.name,
+    )
+    if not found:
+        raise ImageError(f"{folder}: no pictures in it")
+    return found[:limit]
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive whole number")
+    return int(text)
+
+
+def qualities(text: str) -> tuple[float, ...]:
+    """Qualities 0..100 with commas between, ascending and each once."""
+    try:
+        values = sorted({float(part) for part in text.split(",")})
+    except ValueError:
+        values = [-1.0]
+    if not all(0.0 <= value <= 100.0 for value in values):
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of qualities from 0 to 100")
+    return tuple(values)
