@@ -8,6 +8,7 @@ in bytes.
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
@@ -39,7 +40,7 @@ WHAT = (
     "already imported; memory: megabytes resident at most in such a process, interpreter and "
     "libraries included; alike: files that decode with other_threads threads to pixels at most "
     "one level from those decoded with all; throughput: gencodec on CUDA, images a second by "
-    "device events"
+    "device events; load: processes that wanted a core when it began, on average over a minute"
 )
 
 
@@ -98,6 +99,7 @@ class Speed:
     stages: tuple[StageTime, ...]
     timings: tuple[Timing, ...]
     throughput: tuple[Throughput, ...]
+    load: float | None = None
 
 
 @dataclass
@@ -162,6 +164,7 @@ def measure_speed(
     largest = max(samples, key=lambda sample: sample.width * sample.height)
     threads, before = recipes[0].threads, torch.get_num_threads()
     other = 1 if threads > 1 else 2
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     cold, alike, grid, bugs = [], {}, [], []
     try:
         torch.set_num_threads(threads)
@@ -192,7 +195,7 @@ def measure_speed(
     finally:
         torch.set_num_threads(before)
     speed = Speed(
-        WHAT, subject.quality, repetitions, threads, other, codecs, stages, timings, rates
+        WHAT, subject.quality, repetitions, threads, other, codecs, stages, timings, rates, load
     )
     return speed, tuple(bugs)
 

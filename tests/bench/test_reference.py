@@ -28,6 +28,8 @@ def test_rivals_measure_as_elsewhere(kodak: Report, name: str) -> None:
     curve = Curve(tuple(reference["bpp"]), tuple(reference["psnr"]))
     known = dict(zip(reference["q"], reference["psnr"], strict=True))
     means = [mean for mean in kodak.means if mean.codec == name]
+    if name not in {about.name for about in kodak.codecs}:
+        pytest.skip(f"{name} is not in the report")
     assert len(means) >= 6
     for mean in means:
         assert mean.images == 24
