@@ -15,9 +15,8 @@ from gencodec.bitstream import LATENTS, unpack
 from gencodec.codec import DEFAULT_QUALITY, Codec
 from gencodec.codec.device import choose_device
 from gencodec.codec.latents import decode_latents
-from gencodec.entropy import PassDecoder, ScaleTables, ideal_bits
-from gencodec.entropy.ans import Symbols
-from gencodec.entropy.coding import Pass, ScaleIndex
+from gencodec.codec.recording import RecordingDecoder
+from gencodec.entropy import ideal_bits
 from gencodec.image import Pixels
 from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.registry import find_weights, list_weights
@@ -71,26 +70,13 @@ class Gencodec:
         """Decode the symbols of a stream and add up what they cost under the model."""
         container = unpack(stream)
         payload = container.section(LATENTS) or b""
-        decoder = _RecordingDecoder(payload, self.weights.tables)
+        decoder = RecordingDecoder(payload, self.weights.tables)
         header = container.header
         step = torch.full((1,), header.step, device=self.device)
         size = (-(-side // LATENT_STRIDE) for side in (header.height, header.width))
         decode_latents(self.weights, [decoder], step, *size)
         bits = ideal_bits(decoder.passes, self.weights.tables)
         return Account(len(stream) - len(payload), bits)
-
-
-class _RecordingDecoder(PassDecoder):
-    """Keeps the passes that it decodes."""
-
-    def __init__(self, payload: bytes, tables: ScaleTables) -> None:
-        super().__init__(payload, tables)
-        self.passes: list[Pass] = []
-
-    def decode(self, scale_index: ScaleIndex) -> Symbols:
-        symbols = super().decode(scale_index)
-        self.passes.append((symbols, scale_index))
-        return symbols
 
 
 def load(recipe: Recipe) -> Gencodec:

@@ -44,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "verify": Command("gencodec.cli.verify", "every check on .gnc files, all symbols decoded"),
     "thumbnail": Command("gencodec.cli.thumbnail", "a small PNG of a .gnc file"),
     "models": Command("gencodec.cli.models", "the weights that come with gencodec"),
+    "explain": Command("gencodec.cli.explain", "where a picture came from: its file or the model"),
     "train": Command("gencodec.cli.train", "weights from your own pictures"),
     "bench": Command("gencodec.cli.bench", "rate, distortion and speed beside other codecs"),
 }

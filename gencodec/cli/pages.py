@@ -1,0 +1,77 @@
+"""What explain and audit share: a page to write, a seed, and the codec that is measured."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gencodec.cli import options
+from gencodec.cli.failures import AbortError, describe, is_fatal, visible
+from gencodec.cli.loading import use_threads
+from gencodec.errors import OutputError
+
+if TYPE_CHECKING:
+    from gencodec.bench.contestants import Gencodec
+
+
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """-o, -f, --seed and --threads. The networks run on the CPU, where results repeat."""
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o", "--output", metavar="PAGE.html", help="write a page with pictures, of one file"
+    )
+    group.add_argument("-f", "--force", action="store_true", help="overwrite what exists already")
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of everything random (default: 0)"
+    )
+    parser.add_argument(
+        "--threads", type=options.positive, metavar="N", help="CPU threads (default: all cores)"
+    )
+
+
+def seed(text: str) -> int:
+    """A whole number from 0 to 2^32 - 1."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"'{visible(text)}' is not a whole number under 2^32")
+    return int(text)
+
+
+def check_page(args: argparse.Namespace) -> Path | None:
+    """Where the page goes; OutputError now, not after minutes, when it cannot go there."""
+    return None if args.output is None else free_target(args.output, force=args.force)
+
+
+def free_target(name: str, *, force: bool) -> Path:
+    """The path, if it may be written."""
+    target = Path(name)
+    if target.is_dir():
+        raise OutputError(f"cannot write {name}: it is a directory")
+    if os.path.lexists(target) and not force:
+        raise OutputError(f"{name} already exists (-f overwrites it)")
+    return target
+
+
+def load_measured(args: argparse.Namespace, quality: float) -> Gencodec:
+    """The codec under examination; AbortError when it cannot be had."""
+    use_threads(args.threads)
+    try:
+        from gencodec.bench.contestants import load_gencodec
+
+        return load_gencodec(args.model, "cpu", quality)
+    except BaseException as error:
+        if is_fatal(error):
+            raise
+        subject = f"{visible(args.model)}: " if args.model else ""
+        raise AbortError(f"{subject}{describe(error, args.model or '')}") from error
+
+
+def command_line(command: str, args: argparse.Namespace, *words: str) -> str:
+    """The command to repeat, files by their own names without folders."""
+    parts = ["gencodec", command, *(Path(word).name or word for word in words)]
+    parts += ["-q", f"{args.quality:g}", "--seed", str(args.seed)]
+    if args.model is not None:
+        parts += ["-m", Path(args.model).name]
+    return shlex.join(parts)

@@ -1,0 +1,67 @@
+"""The pictures and files that a command was given, and the codec that each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gencodec.bench.contestants import Gencodec, load_gencodec
+from gencodec.bitstream import read_header
+from gencodec.codec.stream import as_array, rgb
+from gencodec.image import Picture, Pixels
+from gencodec.model.registry import find_weights_by_id
+
+from .explain import Explanation, Pictures, explain
+from .stranger import other_weights
+from .streams import three_channels
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """One input, named without its folder. original: None where only a stream was given."""
+
+    name: str
+    stream: bytes
+    original: Pixels | None
+    codec: Gencodec
+
+    def pixels(self) -> Pixels:
+        """The original, or what the stream decodes to: (H, W, 3)."""
+        if self.original is not None:
+            return self.original
+        return three_channels(as_array(self.codec.codec.decompress_picture(self.stream)))
+
+
+def open_picture(name: str, picture: Picture, codec: Gencodec) -> Opened:
+    """A picture, compressed as ``gencodec compress`` would."""
+    stream = codec.codec.compress_picture(picture, quality=codec.quality)
+    return Opened(Path(name).name, stream, rgb(picture), codec)
+
+
+def open_stream_file(name: str, stream: bytes, codec: Gencodec, *, max_pixels: int) -> Opened:
+    """A .gnc file, with the installed weights that it names; errors as ``Codec.verify``."""
+    header = read_header(stream)
+    if header.weights_id != codec.weights.weights_id:
+        entry = find_weights_by_id(header.weights_id)
+        codec = load_gencodec(entry.name, "cpu", codec.quality)
+    codec.codec.verify(stream, max_pixels=max_pixels)
+    return Opened(Path(name).name, stream, None, codec)
+
+
+def explain_opened(
+    opened: Opened, companions: Sequence[Opened], *, seed: int
+) -> tuple[Explanation, Pictures]:
+    """Explain one input; the second picture is the first companion, or itself upside down."""
+    pixels = opened.pixels()
+    others = [other for other in companions if other is not opened]
+    if others:
+        companion = (others[0].name, others[0].pixels())
+    else:
+        companion = ("the same picture upside down", np.ascontiguousarray(pixels[::-1, ::-1]))
+    other = other_weights(opened.codec.weights.vae.config, pixels, seed=seed)
+    return explain(
+        opened.name, opened.stream, opened.original, opened.codec, other, companion, seed=seed
+    )

@@ -1,0 +1,167 @@
+"""Streams taken apart and put together against their will: ledger, prefixes, strangers.
+
+Everything here goes through the codec's own reader; only the checks that would stop it are
+passed over where a function says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gencodec.bitstream import (
+    LATENTS,
+    SECTION_NAMES,
+    Container,
+    Header,
+    Section,
+    pack,
+    unpack,
+)
+from gencodec.bitstream.container import walk
+from gencodec.codec import Codec
+from gencodec.codec.latents import decode_latents
+from gencodec.codec.recording import ForcedDecoder, RecordingDecoder
+from gencodec.codec.stream import as_array, latent_size
+from gencodec.codec.transform import synthesize
+from gencodec.entropy import Pass
+from gencodec.image import Pixels
+from gencodec.model.config import HYPER_STRIDE
+from gencodec.model.weights import Weights
+
+from .bits import Bits, CodeLengths, Shapes, bit_map, bits_per_pixel, code_lengths, symbol_bits
+
+CHECK_BYTES = 4
+PASS_NAMES = ("z", "y pass 1", "y pass 2", "y pass 3", "y pass 4")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a ledger: bits of the file, and the symbols they stand for (0: none)."""
+
+    part: str
+    bits: float
+    symbols: int
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """Where the bits of a stream went. The entries add up to the file, 8 bits a byte."""
+
+    entries: tuple[Entry, ...]
+    lengths: CodeLengths
+    heat: Bits
+    """Bits per pixel at each 16x16 block: (h, w)."""
+
+
+def account(stream: bytes, weights: Weights) -> Account:
+    """Decode all symbols of a whole stream and book every bit of it."""
+    container = unpack(stream)
+    payload = container.section(LATENTS) or b""
+    decoder = RecordingDecoder(payload, weights.tables)
+    _decode(decoder, container.header, weights)
+    bits = [symbol_bits(*part, weights.tables) for part in decoder.passes]
+    h, w = latent_size(container.header)
+    config = weights.vae.config
+    shapes = Shapes(
+        (config.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)), (config.latent, h, w)
+    )
+    positions = bit_map(bits, (config.hyper, config.latent), h, w)
+    return Account(
+        entries=tuple(_ledger(stream, len(payload), decoder.passes, bits, weights)),
+        lengths=code_lengths(decoder.passes, bits, shapes),
+        heat=bits_per_pixel(positions, container.header.width, container.header.height),
+    )
+
+
+def _ledger(
+    stream: bytes, payload_bytes: int, passes: list[Pass], bits: list[Bits], weights: Weights
+) -> list[Entry]:
+    layout = walk(stream)
+    entries = [Entry("header", 8.0 * layout.header_bytes, 0)]
+    sections = 0
+    for span in layout.spans:
+        sections += span.length
+        if span.tag != LATENTS:
+            name = SECTION_NAMES.get(span.tag, f"0x{span.tag:02X}")
+            entries.append(Entry(f"{name} section", 8.0 * span.length, 0))
+    for name, (_, scale_index), part in zip(PASS_NAMES, passes, bits, strict=True):
+        coded = int(np.count_nonzero(scale_index >= weights.tables.skip_below))
+        entries.append(Entry(name, float(part.sum()), coded))
+    coded_bits = sum(float(part.sum()) for part in bits)
+    slack = 8.0 * (payload_bytes - CHECK_BYTES) - coded_bits
+    framing = len(stream) - layout.header_bytes - sections - CHECK_BYTES
+    entries.append(Entry("coder's state and last word", slack, 0))
+    entries.append(Entry("checks over symbols and file", 8.0 * 2 * CHECK_BYTES, 0))
+    entries.append(Entry("tags and lengths of sections", 8.0 * framing, 0))
+    return entries
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """A picture from the first bytes of its file; `symbols` is the share that was there."""
+
+    bytes: int
+    symbols: float
+    pixels: Pixels
+
+
+def rebuild_from(stream: bytes, share: float, codec: Codec, weights: Weights) -> Prefix:
+    """The picture that the first `share` (0..1) of a file gives, the rest being the prior's mean.
+
+    A header always counts as read, as nothing can be shown without size and quality: at share
+    0 the picture is the same for every file of that size and quality.
+    """
+    layout = walk(stream)
+    size = max(layout.header_bytes, round(share * len(stream)))
+    picture = codec.decompress_picture(stream[:size], allow_truncated=True)
+    latents = next(span for span in layout.spans if span.tag == LATENTS)
+    there = max(0, min(size - latents.start, latents.length))
+    decoder = ForcedDecoder(
+        stream[latents.start : latents.start + there], weights.tables, complete=False
+    )
+    _decode(decoder, layout.header, weights)
+    return Prefix(size, decoder.decoded_fraction, three_channels(as_array(picture)))
+
+
+@dataclass(frozen=True, eq=False)
+class Forced:
+    """What came out of a payload when nothing was allowed to stop it."""
+
+    pixels: Pixels
+    complaint: str | None
+    """What the decoder's checks said, None if they were content."""
+
+
+def force(payload: bytes, header: Header, weights: Weights) -> Forced:
+    """Decode any payload under any weights to the size and quality of a header."""
+    decoder = ForcedDecoder(payload, weights.tables)
+    y_hat = _decode(decoder, header, weights)
+    step = torch.tensor([header.step])
+    (pixels,) = synthesize(weights.vae, y_hat, step, header.width, header.height)
+    return Forced(pixels, decoder.complaint)
+
+
+def swap_contents(stream: bytes, other: bytes) -> bytes:
+    """The header of one stream around the latents of another of equal size; packed and sound."""
+    header, payload = unpack(stream).header, unpack(other).section(LATENTS) or b""
+    return pack(Container(header, (Section(LATENTS, payload),)))
+
+
+def payload_of(stream: bytes) -> tuple[Header, bytes]:
+    """Header and coded symbols of a whole stream."""
+    container = unpack(stream)
+    return container.header, container.section(LATENTS) or b""
+
+
+def three_channels(pixels: Pixels) -> Pixels:
+    """(H, W), (H, W, 3) or (H, W, 4) -> (H, W, 3), alpha left out."""
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    return pixels[:, :, :3]
+
+
+def _decode(decoder: RecordingDecoder, header: Header, weights: Weights) -> torch.Tensor:
+    return decode_latents(weights, [decoder], torch.tensor([header.step]), *latent_size(header))
