@@ -46,7 +46,7 @@ LIBRARIES = {
     | {"PIL", "tqdm", "compressai", "torchvision", "imagecodecs"}
     | {"matplotlib", "pytorch_msssim", "ssimulacra2", "tomli"},
     "train": TENSORS | {"PIL", "safetensors"},
-    "evidence": TENSORS | {"PIL", "tqdm", "matplotlib"},
+    "evidence": TENSORS | {"PIL", "skimage"},
     "pillow": {"PIL"},
     "cli": {"numpy", "PIL", "tqdm"},
     "__init__": {"numpy", "PIL"},

@@ -45,6 +45,9 @@ COMMANDS: dict[str, Command] = {
     "thumbnail": Command("gencodec.cli.thumbnail", "a small PNG of a .gnc file"),
     "models": Command("gencodec.cli.models", "the weights that come with gencodec"),
     "explain": Command("gencodec.cli.explain", "where a picture came from: its file or the model"),
+    "audit": Command(
+        "gencodec.cli.audit", "what the weights alone know of their training pictures"
+    ),
     "train": Command("gencodec.cli.train", "weights from your own pictures"),
     "bench": Command("gencodec.cli.bench", "rate, distortion and speed beside other codecs"),
 }

@@ -35,7 +35,8 @@ p { margin: .5rem 0 .9rem; max-width: 46rem; }
 .verdict { font-size: clamp(1.5rem, 3.4vw, 2.15rem); line-height: 1.28; font-weight: 650;
   letter-spacing: -.012em; margin: 0 0 1rem; max-width: none; text-wrap: balance; }
 .mark { font-size: .8rem; font-weight: 650; padding: .12rem .6rem; border-radius: 1rem;
-  border: 1.5px solid currentColor; vertical-align: .18em; margin-right: .5rem; white-space: nowrap; }
+  border: 1.5px solid currentColor; vertical-align: .18em; margin-right: .5rem;
+  white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); } .open { color: var(--open); }
 .soft, figcaption, .soft td { color: var(--soft); }
 .grid { display: grid; gap: .8rem; margin: 1rem 0 1.2rem; align-items: start; }
@@ -51,7 +52,8 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 .wide { overflow-x: auto; }
 .bars { margin: .8rem 0 1.4rem; } .bars div { display: grid; gap: .8rem; align-items: center;
   grid-template-columns: 14rem 1fr 8.5rem; font-size: .92rem; padding: .16rem 0; }
-.bars i { display: block; height: .85rem; border-radius: 3px; background: var(--bar); min-width: 2px; }
+.bars i { display: block; height: .85rem; border-radius: 3px; background: var(--bar);
+  min-width: 2px; }
 .bars .odd i { background: var(--open); }
 .bars span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
 @media (max-width: 38rem) { .bars div { grid-template-columns: 7rem 1fr 6rem; } }

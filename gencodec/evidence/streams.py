@@ -133,6 +133,8 @@ class Forced:
     pixels: Pixels
     complaint: str | None
     """What the decoder's checks said, None if they were content."""
+    exhausted: bool
+    """Whether the words ran out before the symbols did."""
 
 
 def force(payload: bytes, header: Header, weights: Weights) -> Forced:
@@ -141,7 +143,7 @@ def force(payload: bytes, header: Header, weights: Weights) -> Forced:
     y_hat = _decode(decoder, header, weights)
     step = torch.tensor([header.step])
     (pixels,) = synthesize(weights.vae, y_hat, step, header.width, header.height)
-    return Forced(pixels, decoder.complaint)
+    return Forced(pixels, decoder.complaint, decoder.exhausted)
 
 
 def swap_contents(stream: bytes, other: bytes) -> bytes:

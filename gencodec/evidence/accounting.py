@@ -1,0 +1,176 @@
+"""The arithmetic: what the weights weigh, what memorising would take, when sharing pays."""
+
+from __future__ import annotations
+
+import lzma
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gencodec.bench.contestants import Gencodec
+from gencodec.bench.metrics import finite_psnr
+
+from .collection import Photo, Source
+from .rivals import bytes_at, rivals
+from .streams import three_channels
+
+LOWEST_QUALITY = 0.0
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """One rival at the PSNR of our files. files: None if sharing the weights never pays."""
+
+    rival: str
+    settings: str
+    pictures: int
+    bytes_ours: float
+    bytes_rival: float
+    files: int | None
+
+
+@dataclass(frozen=True)
+class TrainingBytes:
+    """The collection against the weights; file bytes are means over `measured` pictures.
+
+    needed: all training pictures as files of this codec at the audit's quality, in bytes.
+    """
+
+    pictures: int
+    stored_bytes: int
+    measured: int
+    weights_per_picture: float
+    file_bytes_lowest: float
+    psnr_lowest: float
+    file_bytes: float
+    psnr: float
+    needed: float
+    needed_over_weights: float
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Plain facts; there is nothing to pass. packed: the weights as xz packs them."""
+
+    finding: str
+    weights_bytes: int
+    weights_packed_bytes: int
+    quality: float
+    training: TrainingBytes | None
+    average_colour_psnr: float | None
+    """Of pictures replaced by their one average colour, 3 bytes each; mean, in dB."""
+    break_even: tuple[BreakEven, ...]
+
+
+def account_for(
+    codec: Gencodec,
+    weights_file: Path,
+    trained: Sequence[Source],
+    measured: Sequence[Photo],
+    pictures: Sequence[Photo],
+) -> Accounting:
+    """trained: all of the training pictures; measured: some of them, decoded; pictures: others,
+    on which the rivals are compared. Any of the three may be empty.
+    """
+    data = weights_file.read_bytes()
+    training = _training(codec, len(data), trained, measured) if trained and measured else None
+    break_even = tuple(_break_even(codec, len(data), pictures)) if pictures else ()
+    flat = [finite_psnr(p.pixels, _average(p)) for p in (*measured, *pictures)]
+    return Accounting(
+        finding=_finding(len(data), training),
+        weights_bytes=len(data),
+        weights_packed_bytes=len(lzma.compress(data)),
+        quality=codec.quality,
+        training=training,
+        average_colour_psnr=round(float(np.mean(flat)), 2) if flat else None,
+        break_even=break_even,
+    )
+
+
+def _training(
+    codec: Gencodec, weights_bytes: int, trained: Sequence[Source], measured: Sequence[Photo]
+) -> TrainingBytes:
+    low, high = (_files(codec.at(q), measured) for q in (LOWEST_QUALITY, codec.quality))
+    needed = high[0] * len(trained)
+    return TrainingBytes(
+        pictures=len(trained),
+        stored_bytes=sum(len(source.data) for source in trained),
+        measured=len(measured),
+        weights_per_picture=round(weights_bytes / len(trained), 1),
+        file_bytes_lowest=round(low[0], 1),
+        psnr_lowest=round(low[1], 2),
+        file_bytes=round(high[0], 1),
+        psnr=round(high[1], 2),
+        needed=round(needed, 0),
+        needed_over_weights=round(needed / weights_bytes, 3),
+    )
+
+
+def _files(codec: Gencodec, photos: Sequence[Photo]) -> tuple[float, float]:
+    """Mean bytes and mean PSNR of the codec's files."""
+    sizes, qualities = [], []
+    for photo in photos:
+        stream = codec.compress(photo.pixels)
+        sizes.append(len(stream))
+        qualities.append(finite_psnr(photo.pixels, three_channels(codec.decompress(stream))))
+    return float(np.mean(sizes)), float(np.mean(qualities))
+
+
+def _break_even(codec: Gencodec, weights_bytes: int, pictures: Sequence[Photo]) -> list[BreakEven]:
+    ours = []
+    for photo in pictures:
+        stream = codec.compress(photo.pixels)
+        psnr = finite_psnr(photo.pixels, three_channels(codec.decompress(stream)))
+        ours.append((len(stream), psnr))
+    rows = []
+    for rival in rivals():
+        pairs = []
+        for photo, (size, psnr) in zip(pictures, ours, strict=True):
+            theirs = bytes_at(rival, photo.pixels, psnr)
+            if theirs is not None:
+                pairs.append((size, theirs))
+        if not pairs:
+            continue
+        mean_ours, mean_theirs = (float(np.mean(column)) for column in zip(*pairs, strict=True))
+        saved = mean_theirs - mean_ours
+        rows.append(
+            BreakEven(
+                rival=rival.name,
+                settings=rival.settings,
+                pictures=len(pairs),
+                bytes_ours=round(mean_ours, 1),
+                bytes_rival=round(mean_theirs, 1),
+                files=math.ceil(weights_bytes / saved) if saved > 0 else None,
+            )
+        )
+    return rows
+
+
+def _average(photo: Photo) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    colour = photo.pixels.reshape(-1, 3).mean(0).round().astype(np.uint8)
+    return np.broadcast_to(colour, photo.pixels.shape)
+
+
+def _finding(weights_bytes: int, training: TrainingBytes | None) -> str:
+    if training is None:
+        return f"The weights have {weights_bytes:,} bytes."
+    share = training.weights_per_picture
+    if training.needed_over_weights > 1:
+        low = training.file_bytes_lowest
+        words = (
+            f"To hold its {training.pictures} training pictures at {training.psnr:.1f} dB, the "
+            f"model would have to be {training.needed_over_weights:.1f} times its size."
+        )
+        if share > low:
+            words += (
+                f" At {training.psnr_lowest:.1f} dB they would fit ({share:,.0f} bytes of weights "
+                f"a picture, {low:,.0f} needed): the arithmetic alone does not rule that out."
+            )
+        return words
+    return (
+        f"There are {share:,.0f} bytes of weights for each training picture, more than the "
+        f"{training.file_bytes:,.0f} that a file of it takes: the arithmetic rules nothing out."
+    )

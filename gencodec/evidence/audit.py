@@ -1,0 +1,246 @@
+"""The audit of one set of weights: every part that the pictures at hand allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gencodec.bench.contestants import Gencodec
+from gencodec.codec import Codec
+from gencodec.image import Pixels
+
+from .accounting import Accounting, account_for
+from .anything import (
+    Anything,
+    Specimen,
+    code_all,
+    given_pictures,
+    library_pictures,
+    made_pictures,
+)
+from .collection import Collection, Photo, choose, crops_of, decoded
+from .copies import Copies, CopyPictures, find_copies
+from .membership import Membership, attack
+from .memoriser import memorise
+from .order import Order, disorder
+from .sampling import SAMPLE_SIDE, samples
+from .stranger import other_weights
+
+SAMPLES = 24
+MOST_SEARCHED = 2000
+MEMBERS = 80
+MEASURED = 10
+RIVAL_PICTURES = 6
+MEMORISED, MEMORISED_SIDE, MEMORISED_MINUTES = 8, 64, 1.0
+NOT_MEMORISED = 24
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the audit knew of the training pictures."""
+
+    trained: int
+    held_out: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class Control:
+    """The same attack on a model trained to memorise; `caught` is what must come out."""
+
+    caught: bool
+    finding: str
+    parameters: int
+    minutes: float
+    membership: Membership
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything measured; a part is None where there were no pictures for it."""
+
+    verdict: str
+    passed: bool
+    complete: bool
+    command: str
+    weights: str
+    weights_id: str
+    quality: float
+    seed: int
+    collection: Group | None
+    left_out: tuple[str, ...]
+    copies: Copies | None
+    membership: Membership | None
+    control: Control | None
+    accounting: Accounting
+    anything: Anything
+    order: Order
+
+
+@dataclass(frozen=True, eq=False)
+class AuditPictures:
+    """What the page shows beside the figures."""
+
+    samples: Sequence[Pixels]
+    copies: CopyPictures | None
+    coded: Sequence[tuple[Specimen, Pixels]]
+    order: dict[str, Pixels]
+    order_original: Pixels
+
+
+def audit(
+    codec: Gencodec,
+    weights_file: Path,
+    collection: Collection | None,
+    pictures: Sequence[Photo],
+    *,
+    command: str,
+    seed: int,
+    say: Say,
+) -> tuple[Audit, AuditPictures]:
+    """Run all parts. pictures: others than the training pictures, may be empty.
+
+    Raises ImageError for a picture that cannot be read, ValueError when a collection is too
+    small to tell anything.
+    """
+    say("samples from the prior")
+    drawn = samples(codec.weights, SAMPLES, SAMPLE_SIDE, seed)
+    copies, copy_pictures, membership, control = None, None, None, None
+    measured: list[Photo] = []
+    if collection is not None:
+        held_out = decoded(collection.held_out)
+        searched = choose(collection.trained, MOST_SEARCHED, seed)
+        say(f"nearest neighbours in {len(searched)} training pictures")
+        copies, copy_pictures = find_copies(drawn, searched, held_out, codec.codec, seed=seed)
+        members = decoded(choose(collection.trained, MEMBERS, seed + 1))
+        say(f"membership: {len(members)} training, {len(held_out)} held-out pictures")
+        membership = attack(codec.codec, members, held_out, seed=seed)
+        say("control: training a model to memorise")
+        control = memorising_control(members, held_out, seed=seed)
+        measured = members[:MEASURED]
+    say("accounting")
+    accounting = account_for(
+        codec,
+        weights_file,
+        collection.trained if collection is not None else (),
+        measured,
+        pictures[:RIVAL_PICTURES],
+    )
+    say("pictures of every kind")
+    specimens = [*made_pictures(seed), *library_pictures(), *given_pictures(pictures)]
+    anything, coded = code_all(specimens, codec)
+    say("order")
+    name, original = _picture_for_order(pictures, specimens)
+    other = other_weights(codec.weights.vae.config, original, seed=seed)
+    order, order_pictures = disorder(name, original, codec, other, seed=seed)
+    parts = [copies, membership, anything, order]
+    passed = all(part.passed for part in parts if part is not None)
+    sound = control is None or control.caught
+    result = Audit(
+        verdict=_verdict(copies, membership, control, anything, order),
+        passed=passed and sound,
+        complete=collection is not None,
+        command=command,
+        weights=codec.weights_name,
+        weights_id=codec.weights.digest.hex(),
+        quality=codec.quality,
+        seed=seed,
+        collection=None
+        if collection is None
+        else Group(len(collection.trained), len(collection.held_out), collection.rule),
+        left_out=() if collection is not None else NEEDS_COLLECTION,
+        copies=copies,
+        membership=membership,
+        control=control,
+        accounting=accounting,
+        anything=anything,
+        order=order,
+    )
+    return result, AuditPictures(drawn, copy_pictures, coded, order_pictures, original)
+
+
+NEEDS_COLLECTION = (
+    "nearest neighbours of the samples: the training pictures were not given",
+    "membership and its control: the training pictures were not given",
+)
+
+
+def memorising_control(
+    members: Sequence[Photo],
+    others: Sequence[Photo],
+    *,
+    seed: int,
+    minutes: float = MEMORISED_MINUTES,
+) -> Control:
+    """Train on eight small crops until they are known by heart, and attack that model.
+
+    The crops that it did not see come from other pictures of both groups.
+    """
+    rng = np.random.default_rng(seed)
+    learnt = _small(members[:MEMORISED], 1, rng)
+    unseen = _small([*members[MEMORISED:], *others], 1, rng)[:NOT_MEMORISED]
+    weights = memorise([photo.pixels for photo in learnt], minutes=minutes, seed=seed)
+    device = next(weights.vae.parameters()).device
+    found = attack(Codec(weights, device), learnt, unseen, seed=seed, side=MEMORISED_SIDE, crops=1)
+    caught = not found.passed
+    words = found.auc_calibrated.words()
+    return Control(
+        caught=caught,
+        finding=(
+            f"A model trained to memorise {len(learnt)} pictures was "
+            f"{'caught' if caught else 'NOT caught: the attack is blind'} (AUC {words})."
+        ),
+        parameters=sum(p.numel() for p in weights.vae.parameters()),
+        minutes=minutes,
+        membership=found,
+    )
+
+
+def _small(photos: Sequence[Photo], count: int, rng: np.random.Generator) -> list[Photo]:
+    return [
+        Photo(photo.name, crop, photo.file_bytes)
+        for photo in photos
+        for crop in crops_of(photo.pixels, MEMORISED_SIDE, count, rng)
+    ]
+
+
+def _picture_for_order(
+    pictures: Sequence[Photo], specimens: Sequence[Specimen]
+) -> tuple[str, Pixels]:
+    if pictures:
+        return pictures[0].name, pictures[0].pixels
+    best = next((s for s in specimens if s.kind == "photograph"), specimens[1])
+    return best.name, best.pixels
+
+
+def _verdict(
+    copies: Copies | None,
+    membership: Membership | None,
+    control: Control | None,
+    anything: Anything,
+    order: Order,
+) -> str:
+    if membership is not None and not membership.passed:
+        return "These weights know their training pictures: the audit caught them."
+    if copies is not None and copies.calibrated and not copies.passed:
+        return "Samples of these weights are copies of training pictures."
+    if copies is not None and not copies.calibrated:
+        return "No verdict: the search for copies did not find the copies planted to test it."
+    if control is not None and not control.caught:
+        return "No verdict: the audit did not catch a model that was trained to memorise."
+    if not (anything.passed and order.passed):
+        return "Something is wrong with the codec itself: see the parts that failed."
+    if membership is None:
+        return (
+            "The files carry the pictures. Whether the weights hold any training picture was not "
+            "tested: that takes the training pictures."
+        )
+    return (
+        "The files carry the pictures, the weights carry the language they are written in: no "
+        "training picture was found in them."
+    )

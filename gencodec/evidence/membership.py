@@ -1,0 +1,227 @@
+"""Does the model know the pictures it was trained on better than others of the same kind?
+
+A loss-threshold attack (Yeom et al., arXiv:1709.01604): whoever codes a picture with less loss
+is taken for one that saw it. Pictures differ in difficulty far more than membership could
+matter, so each loss is set against that of JPEG, which saw nothing (difficulty calibration,
+Watson et al., arXiv:2111.08440). The loss is the training loss itself, in real file bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gencodec.bench.metrics import finite_psnr
+from gencodec.codec import Codec
+from gencodec.image import Pixels
+from gencodec.model.quality import step_of
+from gencodec.train.start import lmbda_of
+
+from .collection import Photo, crops_of
+from .rivals import Point, jpeg_points
+from .statistics import Interval, Values, auc, bootstrap
+from .streams import three_channels
+
+QUALITIES = (20.0, 50.0, 80.0)
+CROP_SIDE = 256
+CROPS = 3
+GUESSING = 0.5
+"""A model passes whose AUC interval reaches down to this."""
+
+
+@dataclass(frozen=True)
+class PictureCost:
+    """One picture's crops together, at the three qualities.
+
+    equal, jpeg_equal: bpp at the audit's common PSNR, None where a curve does not reach it.
+    loss, calibrated: mean over the qualities of the logarithm (base 2) of the loss, and of the
+    same over JPEG's loss. Low is easy.
+    """
+
+    picture: str
+    trained: bool
+    crops: int
+    bpp: tuple[float, ...]
+    psnr: tuple[float, ...]
+    equal: float | None
+    jpeg_equal: float | None
+    loss: float
+    calibrated: float
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The attack's result; `passed` says that it found nothing.
+
+    saving_percent: bits that trained pictures cost less at equal PSNR, the difference that
+    JPEG sees between the groups taken out; None where the curves do not meet.
+    """
+
+    passed: bool
+    finding: str
+    qualities: tuple[float, ...]
+    crop_side: int
+    trained_pictures: int
+    held_out_pictures: int
+    equal_psnr: float
+    bpp_trained: float | None
+    bpp_held_out: float | None
+    saving_percent: Interval | None
+    auc_loss: Interval
+    auc_calibrated: Interval
+    pictures: tuple[PictureCost, ...]
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """bpp and PSNR of the pooled crops: of the codec at QUALITIES, and of JPEG."""
+
+    ours: tuple[Point, ...]
+    jpeg: tuple[Point, ...]
+    pixels: int
+
+    def bpp(self, point: Point) -> float:
+        return 8.0 * point.bytes / self.pixels
+
+
+def attack(
+    codec: Codec,
+    trained: Sequence[Photo],
+    held_out: Sequence[Photo],
+    *,
+    seed: int,
+    side: int = CROP_SIDE,
+    crops: int = CROPS,
+) -> Membership:
+    """Cost of both groups and how well it tells them apart.
+
+    ValueError when a group has fewer than two pictures of `side` pixels.
+    """
+    measured: list[tuple[str, bool, int, _Curves]] = []
+    for member, group in ((True, trained), (False, held_out)):
+        for number, photo in enumerate(group):
+            rng = np.random.default_rng((seed, member, number))
+            cut = crops_of(photo.pixels, side, crops, rng)
+            if cut:
+                measured.append((photo.name, member, len(cut), _measure(codec, cut)))
+    if not measured:
+        raise ValueError(f"no picture has {side} pixels each way")
+    middle = [curves.ours[len(QUALITIES) // 2].psnr for _, _, _, curves in measured]
+    target = float(np.median(middle))
+    return _judge([_cost(*row, target) for row in measured], target, side, seed)
+
+
+def _measure(codec: Codec, crops: Sequence[Pixels]) -> _Curves:
+    pixels = sum(crop.shape[0] * crop.shape[1] for crop in crops)
+    ours = []
+    for quality in QUALITIES:
+        streams = codec.compress_batch(list(crops), quality=quality)
+        decoded = [three_channels(pixels) for pixels in codec.decompress_batch(streams)]
+        ours.append(
+            _pooled(
+                [
+                    Point(len(stream), finite_psnr(crop, back))
+                    for stream, crop, back in zip(streams, crops, decoded, strict=True)
+                ]
+            )
+        )
+    jpeg = [_pooled(row) for row in zip(*(jpeg_points(crop) for crop in crops), strict=True)]
+    return _Curves(tuple(ours), tuple(jpeg), pixels)
+
+
+def _pooled(points: Sequence[Point]) -> Point:
+    """Files of equally large crops as one: bytes added, PSNR of the mean error."""
+    mse = float(np.mean([10.0 ** (-point.psnr / 10.0) for point in points]))
+    return Point(sum(point.bytes for point in points), -10.0 * float(np.log10(mse)))
+
+
+def _cost(name: str, trained: bool, crops: int, curves: _Curves, target: float) -> PictureCost:
+    losses, ratios = [], []
+    for quality, point in zip(QUALITIES, curves.ours, strict=True):
+        lmbda = float(lmbda_of(torch.tensor(step_of(quality))))
+        ours = _loss(curves.bpp(point), point.psnr, lmbda)
+        best = min(_loss(curves.bpp(rival), rival.psnr, lmbda) for rival in curves.jpeg)
+        losses.append(np.log2(ours))
+        ratios.append(np.log2(ours / best))
+    return PictureCost(
+        picture=name,
+        trained=trained,
+        crops=crops,
+        bpp=tuple(round(curves.bpp(point), 4) for point in curves.ours),
+        psnr=tuple(round(point.psnr, 3) for point in curves.ours),
+        equal=_at(target, curves.ours, curves.pixels),
+        jpeg_equal=_at(target, curves.jpeg, curves.pixels),
+        loss=round(float(np.mean(losses)), 5),
+        calibrated=round(float(np.mean(ratios)), 5),
+    )
+
+
+def _loss(bpp: float, psnr: float, lmbda: float) -> float:
+    """What training makes least: bits plus weighted squared error."""
+    return bpp + lmbda * 255.0**2 * float(10.0 ** (-psnr / 10.0))
+
+
+def _at(target: float, points: Sequence[Point], pixels: int) -> float | None:
+    """bpp at a PSNR, log-linear between the points; None outside them."""
+    ordered = sorted(points, key=lambda point: point.psnr)
+    psnr = [point.psnr for point in ordered]
+    if not psnr[0] <= target <= psnr[-1]:
+        return None
+    log_bpp = np.log([8.0 * point.bytes / pixels for point in ordered])
+    return round(float(np.exp(np.interp(target, psnr, log_bpp))), 5)
+
+
+def _judge(rows: list[PictureCost], target: float, side: int, seed: int) -> Membership:
+    inside, outside = ([row for row in rows if row.trained is member] for member in (True, False))
+    plain = bootstrap(auc, *(_column(group, "loss") for group in (inside, outside)), seed=seed)
+    fair = bootstrap(auc, *(_column(group, "calibrated") for group in (inside, outside)), seed=seed)
+    passed = fair.low <= GUESSING
+    words = f"attack AUC {fair.words()}, where 0.5 is guessing and 1 is certainty"
+    return Membership(
+        passed=passed,
+        finding=(
+            f"Nothing found: {words}."
+            if passed
+            else f"The model knows its training pictures: {words}."
+        ),
+        qualities=QUALITIES,
+        crop_side=side,
+        trained_pictures=len(inside),
+        held_out_pictures=len(outside),
+        equal_psnr=round(target, 3),
+        bpp_trained=_mean_equal(inside),
+        bpp_held_out=_mean_equal(outside),
+        saving_percent=_saving(inside, outside, seed),
+        auc_loss=plain,
+        auc_calibrated=fair,
+        pictures=tuple(rows),
+    )
+
+
+def _column(rows: Sequence[PictureCost], name: str) -> Values:
+    """Scores that are high for members, as low losses are."""
+    return -np.array([getattr(row, name) for row in rows], np.float64)
+
+
+def _mean_equal(rows: Sequence[PictureCost]) -> float | None:
+    values = [row.equal for row in rows if row.equal is not None]
+    return round(float(np.mean(values)), 5) if values else None
+
+
+def _saving(
+    inside: Sequence[PictureCost], outside: Sequence[PictureCost], seed: int
+) -> Interval | None:
+    groups = [
+        np.array([np.log(r.equal / r.jpeg_equal) for r in rows if r.equal and r.jpeg_equal])
+        for rows in (inside, outside)
+    ]
+    if min(len(group) for group in groups) < 2:
+        return None
+
+    def percent(a: Values, b: Values) -> float:
+        return float(100.0 * (1.0 - np.exp(a.mean() - b.mean())))
+
+    return bootstrap(percent, *groups, seed=seed)
