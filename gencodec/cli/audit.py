@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     report = None if args.report is None else free_target(args.report, force=args.force)
     with Reporter("audit", json=args.json, quiet=True) as reporter:
         codec = load_measured(args, args.quality)
+        from gencodec.bench.report import to_text
         from gencodec.evidence.audit import audit
         from gencodec.evidence.collection import decoded, sources
-        from gencodec.evidence.report import plain, pretty
         from gencodec.model.registry import find_weights
 
         def say(line: str) -> None:
@@ -89,14 +90,14 @@ def run(args: argparse.Namespace) -> int:
             say=say,
         )
         if report is not None:
-            write_target(report, pretty(figures).encode(), force=args.force)
+            write_target(report, to_text(figures).encode(), force=args.force)
         if page is not None:
             from gencodec.evidence.audit_page import audit_page
 
             write_target(page, audit_page(figures, pictures).encode(), force=args.force)
         if not args.json:
             print_text(summary(figures))
-        reporter.done("", plain(figures))
+        reporter.done("", dataclasses.asdict(figures))
     return 0 if figures.passed else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,12 +94,11 @@ def explain_one(
 ) -> tuple[Explanation, Pictures]:
     """Measure one input and say what was found."""
     from gencodec.evidence.opening import explain_opened
-    from gencodec.evidence.report import plain
 
     figures, pictures = explain_opened(one, opened, seed=args.seed)
     if not args.json:
         print_text(summary(figures))
-    reporter.done("", plain(figures))
+    reporter.done("", dataclasses.asdict(figures))
     return figures, pictures
 
 

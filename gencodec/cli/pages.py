@@ -14,7 +14,7 @@ from gencodec.cli.loading import use_threads
 from gencodec.errors import OutputError
 
 if TYPE_CHECKING:
-    from gencodec.bench.contestants import Gencodec
+    from gencodec.bench.own_codec import Gencodec
 
 
 def add_page(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +58,10 @@ def load_measured(args: argparse.Namespace, quality: float) -> Gencodec:
     """The codec under examination; AbortError when it cannot be had."""
     use_threads(args.threads)
     try:
-        from gencodec.bench.contestants import load_gencodec
+        from gencodec.bench.contestants import OWN_NAME, Recipe
+        from gencodec.bench.own_codec import load
 
-        return load_gencodec(args.model, "cpu", quality)
+        return load(Recipe(OWN_NAME, args.model, "cpu", quality, args.threads or 1))
     except BaseException as error:
         if is_fatal(error):
             raise

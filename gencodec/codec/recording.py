@@ -24,15 +24,24 @@ class RecordingDecoder(PassDecoder):
 class ForcedDecoder(RecordingDecoder):
     """Goes on where a decoder must stop: words that fail their checks still give symbols.
 
-    Never for pictures that anyone is to trust; `complaint` is what the checks said.
+    Never for pictures that anyone is to trust; `complaint` is what the checks say.
     """
 
-    complaint: str | None = None
+    def __init__(self, payload: bytes, tables: ScaleTables) -> None:
+        super().__init__(payload, tables, complete=False)
+        self.complaint: str | None = None
+
+    def _decode_escape(self, half_width: int) -> int:
+        symbol = super()._decode_escape(half_width)
+        if self._oversized:  # which would end the work; here it is a zero like any other
+            self._oversized = False
+            self.complaint = "a symbol is larger than any encoder writes"
+        return symbol
 
     def finish(self) -> None:
         try:
             super().finish()
         except ChecksumError as error:
-            self.complaint = str(error)
-        if self.exhausted and self.complaint is None:
-            self.complaint = "the words ran out before the symbols did"
+            self.complaint = self.complaint or str(error)
+        if self.exhausted:
+            self.complaint = self.complaint or "the words run out before the symbols do"

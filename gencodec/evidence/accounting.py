@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gencodec.bench.contestants import Gencodec
 from gencodec.bench.metrics import finite_psnr
+from gencodec.bench.own_codec import Gencodec
+from gencodec.train.photos import Photo
 
-from .collection import Photo, Source
-from .rivals import bytes_at, rivals
+from .collection import Source
+from .rivals import bytes_at, installed_rivals, points_of
 from .streams import three_channels
 
 LOWEST_QUALITY = 0.0
@@ -126,10 +127,10 @@ def _break_even(codec: Gencodec, weights_bytes: int, pictures: Sequence[Photo]) 
         psnr = finite_psnr(photo.pixels, three_channels(codec.decompress(stream)))
         ours.append((len(stream), psnr))
     rows = []
-    for rival in rivals():
+    for rival in installed_rivals():
         pairs = []
         for photo, (size, psnr) in zip(pictures, ours, strict=True):
-            theirs = bytes_at(rival, photo.pixels, psnr)
+            theirs = bytes_at(psnr, points_of(rival, photo.pixels))
             if theirs is not None:
                 pairs.append((size, theirs))
         if not pairs:
@@ -138,8 +139,8 @@ def _break_even(codec: Gencodec, weights_bytes: int, pictures: Sequence[Photo]) 
         saved = mean_theirs - mean_ours
         rows.append(
             BreakEven(
-                rival=rival.name,
-                settings=rival.settings,
+                rival=rival.about.label,
+                settings=f"{rival.about.settings}, {rival.about.version}",
                 pictures=len(pairs),
                 bytes_ours=round(mean_ours, 1),
                 bytes_rival=round(mean_theirs, 1),

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gencodec.bench.contestants import Gencodec
 from gencodec.bench.metrics import finite_psnr
+from gencodec.bench.own_codec import Gencodec
 from gencodec.errors import GencodecError
 from gencodec.image import Pixels
+from gencodec.train.photos import Photo
 
-from .collection import Photo
 from .streams import three_channels
 
 SIDE = 256

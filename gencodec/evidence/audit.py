@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gencodec.bench.contestants import Gencodec
+from gencodec.bench.own_codec import Gencodec
 from gencodec.codec import Codec
 from gencodec.image import Pixels
+from gencodec.train.photos import Photo
 
 from .accounting import Accounting, account_for
 from .anything import (
@@ -21,7 +22,7 @@ from .anything import (
     library_pictures,
     made_pictures,
 )
-from .collection import Collection, Photo, choose, crops_of, decoded
+from .collection import Collection, choose, crops_of, decoded
 from .copies import Copies, CopyPictures, find_copies
 from .membership import Membership, attack
 from .memoriser import memorise
@@ -34,7 +35,7 @@ MOST_SEARCHED = 2000
 MEMBERS = 80
 MEASURED = 10
 RIVAL_PICTURES = 6
-MEMORISED, MEMORISED_SIDE, MEMORISED_MINUTES = 8, 64, 1.0
+MEMORISED, MEMORISED_SIDE, MEMORISED_STEPS = 8, 64, 500
 NOT_MEMORISED = 24
 
 Say = Callable[[str], None]
@@ -56,7 +57,7 @@ class Control:
     caught: bool
     finding: str
     parameters: int
-    minutes: float
+    steps: int
     membership: Membership
 
 
@@ -175,7 +176,7 @@ def memorising_control(
     others: Sequence[Photo],
     *,
     seed: int,
-    minutes: float = MEMORISED_MINUTES,
+    steps: int = MEMORISED_STEPS,
 ) -> Control:
     """Train on eight small crops until they are known by heart, and attack that model.
 
@@ -184,7 +185,7 @@ def memorising_control(
     rng = np.random.default_rng(seed)
     learnt = _small(members[:MEMORISED], 1, rng)
     unseen = _small([*members[MEMORISED:], *others], 1, rng)[:NOT_MEMORISED]
-    weights = memorise([photo.pixels for photo in learnt], minutes=minutes, seed=seed)
+    weights = memorise([photo.pixels for photo in learnt], steps=steps, seed=seed)
     device = next(weights.vae.parameters()).device
     found = attack(Codec(weights, device), learnt, unseen, seed=seed, side=MEMORISED_SIDE, crops=1)
     caught = not found.passed
@@ -196,14 +197,14 @@ def memorising_control(
             f"{'caught' if caught else 'NOT caught: the attack is blind'} (AUC {words})."
         ),
         parameters=sum(p.numel() for p in weights.vae.parameters()),
-        minutes=minutes,
+        steps=steps,
         membership=found,
     )
 
 
 def _small(photos: Sequence[Photo], count: int, rng: np.random.Generator) -> list[Photo]:
     return [
-        Photo(photo.name, crop, photo.file_bytes)
+        Photo(photo.name, photo.sha256, crop)
         for photo in photos
         for crop in crops_of(photo.pixels, MEMORISED_SIDE, count, rng)
     ]

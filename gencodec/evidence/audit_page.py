@@ -227,8 +227,8 @@ def _membership(m: Membership | None, control: Control | None) -> list[str]:
         minor("The control: a model that memorises on purpose"),
         text(
             f"{control.finding} It has {control.parameters:,} weights and saw the same "
-            f"{control.membership.trained_pictures} small crops over and over for "
-            f"{control.minutes:g} minutes; {control.membership.held_out_pictures} other crops are "
+            f"{control.membership.trained_pictures} small crops over and over, "
+            f"{control.steps} times; {control.membership.held_out_pictures} other crops are "
             "its held-out ones."
         ),
         table(

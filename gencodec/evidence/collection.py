@@ -19,18 +19,9 @@ from PIL import Image
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels
-from gencodec.train.photos import SUFFIXES, held_out
+from gencodec.train.photos import SUFFIXES, Photo, held_out
 
 TRAINED, HELD_OUT = "trained", "held out"
-
-
-@dataclass(frozen=True, eq=False)
-class Photo:
-    """(H, W, 3) uint8; `file_bytes` is the size of the file that it came in."""
-
-    name: str
-    pixels: Pixels
-    file_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +35,10 @@ class Source:
         """Decode; ImageError when it is no picture."""
         try:
             with Image.open(BytesIO(self.data)) as image:
-                return Photo(self.name, np.asarray(image.convert("RGB")), len(self.data))
+                pixels = np.array(image.convert("RGB"))
         except Exception as error:  # Pillow answers damage with almost any exception
             raise ImageError(f"{self.name}: {type(error).__name__}") from error
+        return Photo(self.name, hashlib.sha256(self.data).hexdigest(), pixels)
 
 
 def decoded(group: Iterable[Source]) -> list[Photo]:
@@ -64,7 +56,11 @@ class Collection:
 
 
 def sources(places: Iterable[Path]) -> Iterator[Source]:
-    """Every picture file below folders and in tar archives; ImageError for a place that is none."""
+    """Every picture file below folders and in tar archives, undecoded.
+
+    Not `train.photos.PhotoFolder`: a search decodes them one at a time, and more than once.
+    ImageError for a place that is not there.
+    """
     for place in places:
         if not place.exists():
             raise ImageError(f"{place}: no such file or directory")

@@ -19,8 +19,9 @@ import numpy as np
 
 from gencodec.codec import Codec
 from gencodec.image import Pixels
+from gencodec.train.photos import Photo
 
-from .collection import Photo, Source, crops_of, decoded
+from .collection import Source, crops_of, decoded
 from .neighbours import (
     PATCH_PIXELS,
     Distances,

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from gencodec.bench.contestants import Gencodec
 from gencodec.bench.metrics import finite_psnr
+from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import pack, unpack
 from gencodec.bitstream.container import Container
 from gencodec.codec import Codec

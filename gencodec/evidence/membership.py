@@ -18,10 +18,11 @@ from gencodec.bench.metrics import finite_psnr
 from gencodec.codec import Codec
 from gencodec.image import Pixels
 from gencodec.model.quality import step_of
+from gencodec.train.photos import Photo
 from gencodec.train.start import lmbda_of
 
-from .collection import Photo, crops_of
-from .rivals import Point, jpeg_points
+from .collection import crops_of
+from .rivals import Point, bytes_at, jpeg_points
 from .statistics import Interval, Values, auc, bootstrap
 from .streams import three_channels
 
@@ -165,13 +166,9 @@ def _loss(bpp: float, psnr: float, lmbda: float) -> float:
 
 
 def _at(target: float, points: Sequence[Point], pixels: int) -> float | None:
-    """bpp at a PSNR, log-linear between the points; None outside them."""
-    ordered = sorted(points, key=lambda point: point.psnr)
-    psnr = [point.psnr for point in ordered]
-    if not psnr[0] <= target <= psnr[-1]:
-        return None
-    log_bpp = np.log([8.0 * point.bytes / pixels for point in ordered])
-    return round(float(np.exp(np.interp(target, psnr, log_bpp))), 5)
+    """bpp at a PSNR, None where the curve does not reach it."""
+    size = bytes_at(target, points)
+    return None if size is None else round(8.0 * size / pixels, 5)
 
 
 def _judge(rows: list[PictureCost], target: float, side: int, seed: int) -> Membership:

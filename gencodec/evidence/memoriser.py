@@ -5,8 +5,6 @@ Trained by the project's own loop on a handful of small pictures, over and over.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +16,12 @@ from gencodec.image import Pixels
 from gencodec.model.config import ModelConfig
 from gencodec.model.vae import learned_vae
 from gencodec.model.weights import Weights, load_weights
-from gencodec.train.export import make_candidate
-from gencodec.train.loop import new_state, train
-from gencodec.train.photos import PhotoStore
+from gencodec.train.checkpoint import new_state
+from gencodec.train.export import fit_weights
+from gencodec.train.loop import Training
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.start import start_from_block_transform
+from gencodec.train.store import PhotoStore
 
 CONFIG = ModelConfig(
     "memoriser", trunk8=64, latent=64, depth8=1, depth16=2, hyper=16, prior=64, prior_depth=1
@@ -32,14 +31,14 @@ CONFIG = ModelConfig(
 START_BATCHES = 8
 
 
-def memorise(pictures: Sequence[Pixels], *, minutes: float, seed: int) -> Weights:
+def memorise(pictures: Sequence[Pixels], *, steps: int, seed: int) -> Weights:
     """Weights overfitted to `pictures`, all (S, S, 3) uint8 with S a multiple of 64.
 
-    minutes: of computing; a minute is some 300 looks at every picture on two cores.
+    steps: each looks at every picture once or so.
     """
     side = pictures[0].shape[0]
     plan = TrainingPlan(
-        minutes=minutes,
+        steps=steps,
         crops=len(pictures),
         crop_side=side,
         final_crop_side=side,
@@ -54,10 +53,11 @@ def memorise(pictures: Sequence[Pixels], *, minutes: float, seed: int) -> Weight
     batches = [store.crops(len(pictures), side, rng) for _ in range(START_BATCHES)]
     start_from_block_transform(vae, torch.cat(batches))
     state = new_state(vae, plan)
-    # The loop's log lines are of no interest here, and stdout is for results.
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        run = Path(folder)
-        train(state, store, batches[0][:1], plan, run)
-        candidate = make_candidate(state.average.eval(), pictures, pictures[:1], run)
-        (run / "memoriser.safetensors").write_bytes(candidate.data)
-        return load_weights(run / "memoriser.safetensors")
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        training = Training(state, store, batches[0][:1], plan, run)
+        training.to_the_end()
+        data = fit_weights(training.state.average.eval(), pictures, Path(folder))
+        path = Path(folder) / "memoriser.safetensors"
+        path.write_bytes(data)
+        return load_weights(path)

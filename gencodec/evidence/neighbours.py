@@ -3,8 +3,9 @@
     picture --luma--> 1/8 and 1/16 size --16x16 patches, every place--> 96 numbers, unit length
 
 A patch is 128 x 128 (256 x 256) pixels of the picture. Its numbers are coordinates along principal
-components of such patches with the mean and most of their correlations taken off, so that two patches are near when their detail agrees, not when both are
-smooth. Queries are tried mirrored as well, as training mirrors pictures. Distance: 1 - cosine.
+components of such patches with the mean and most of their correlations taken off, so that two
+patches are near when their detail agrees, not when both are smooth. Queries are tried mirrored as
+well, as training mirrors pictures. The distance is 1 - cosine.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gencodec.image import Pixels
-
-from .collection import Photo
+from gencodec.train.photos import Photo
 
 SHRINKS = (8, 16)
 PATCH = 16

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gencodec.bench.contestants import Gencodec, load_gencodec
+from gencodec.bench.contestants import Recipe
+from gencodec.bench.own_codec import Gencodec, load
 from gencodec.bitstream import read_header
 from gencodec.codec.stream import as_array, rgb
+from gencodec.errors import ImageError
 from gencodec.image import Picture, Pixels
 from gencodec.model.registry import find_weights_by_id
 
@@ -36,8 +38,8 @@ class Opened:
 
 
 def open_picture(name: str, picture: Picture, codec: Gencodec) -> Opened:
-    """A picture, compressed as ``gencodec compress`` would."""
-    stream = codec.codec.compress_picture(picture, quality=codec.quality)
+    """A picture, compressed as ``gencodec compress`` would, but always as one tile."""
+    stream = codec.codec.compress_picture(picture, quality=codec.quality, tile=None)
     return Opened(Path(name).name, stream, rgb(picture), codec)
 
 
@@ -46,7 +48,9 @@ def open_stream_file(name: str, stream: bytes, codec: Gencodec, *, max_pixels: i
     header = read_header(stream)
     if header.weights_id != codec.weights.weights_id:
         entry = find_weights_by_id(header.weights_id)
-        codec = load_gencodec(entry.name, "cpu", codec.quality)
+        codec = load(Recipe("gencodec", entry.name, "cpu", codec.quality, codec.threads))
+    if header.tiled:
+        raise ImageError("a file in tiles cannot be explained; give the picture itself")
     codec.codec.verify(stream, max_pixels=max_pixels)
     return Opened(Path(name).name, stream, None, codec)
 

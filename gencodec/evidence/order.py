@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gencodec.bench.contestants import Gencodec
+from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import Header
 from gencodec.codec.stream import as_array
 from gencodec.errors import GencodecError

@@ -18,8 +18,8 @@ from gencodec.model.config import ModelConfig
 from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 from gencodec.model.vae import learned_vae
 from gencodec.model.weights import Weights, freeze, load_weights, pack_weights
-from gencodec.train.photos import PhotoStore
 from gencodec.train.start import start_from_block_transform
+from gencodec.train.store import PhotoStore
 
 CROPS = 24
 LARGEST_SIDE = 256

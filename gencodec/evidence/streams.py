@@ -24,7 +24,8 @@ from gencodec.bitstream.container import walk
 from gencodec.codec import Codec
 from gencodec.codec.latents import decode_latents
 from gencodec.codec.recording import ForcedDecoder, RecordingDecoder
-from gencodec.codec.stream import as_array, latent_size
+from gencodec.codec.stream import as_array
+from gencodec.codec.tiles import latent_size
 from gencodec.codec.transform import synthesize
 from gencodec.entropy import Pass
 from gencodec.image import Pixels
@@ -119,9 +120,7 @@ def rebuild_from(stream: bytes, share: float, codec: Codec, weights: Weights) ->
     picture = codec.decompress_picture(stream[:size], allow_truncated=True)
     latents = next(span for span in layout.spans if span.tag == LATENTS)
     there = max(0, min(size - latents.start, latents.length))
-    decoder = ForcedDecoder(
-        stream[latents.start : latents.start + there], weights.tables, complete=False
-    )
+    decoder = ForcedDecoder(stream[latents.start : latents.start + there], weights.tables)
     _decode(decoder, layout.header, weights)
     return Prefix(size, decoder.decoded_fraction, three_channels(as_array(picture)))
 
