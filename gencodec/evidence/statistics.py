@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,9 @@ def auc(members: Values, others: Values) -> float:
     The Mann-Whitney statistic over its maximum.
     """
     values = np.concatenate([members, others])
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(len(values))
-    ranks[order] = np.arange(1, len(values) + 1)
-    for value in np.unique(values[1:][np.diff(np.sort(values)) == 0] if len(values) > 1 else []):
-        ranks[values == value] = ranks[values == value].mean()
-    rank_sum = float(ranks[: len(members)].sum())
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # of equal values, their mean rank
+    rank_sum = float(ranks[place[: len(members)]].sum())
     return (rank_sum - len(members) * (len(members) + 1) / 2) / (len(members) * len(others))
 
 
@@ -65,9 +62,3 @@ def bootstrap(
 
 def rounded(interval: Interval, digits: int = 5) -> Interval:
     return Interval(*(round(x, digits) for x in (interval.value, interval.low, interval.high)))
-
-
-def quantiles(values: Sequence[float] | Values) -> tuple[float, float, float]:
-    """(5 %, median, 95 %)."""
-    low, middle, high = np.quantile(np.asarray(values, np.float64), [0.05, 0.5, 0.95])
-    return round(float(low), 4), round(float(middle), 4), round(float(high), 4)

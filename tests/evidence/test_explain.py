@@ -1,0 +1,119 @@
+"""explain says what it measured, and says no where the claim does not hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from gencodec.bench.own_codec import Gencodec
+from gencodec.bench.report import from_text, to_text
+from gencodec.errors import ImageError
+from gencodec.evidence.explain import Explanation, Pictures, explain, likeness
+from gencodec.evidence.explain_page import explain_page
+from gencodec.evidence.opening import explain_opened, open_picture, open_stream_file
+from gencodec.evidence.stranger import other_weights
+from gencodec.evidence.streams import force, payload_of, rebuild_from
+from gencodec.image import picture_from_array
+
+Photo = Callable[..., np.ndarray]
+Explained = tuple[Explanation, Pictures]
+
+
+@pytest.fixture(scope="module")
+def explained(codec: Gencodec, photo: Photo) -> Explained:
+    opened = open_picture("folder/a<b>.png", picture_from_array(photo(120, 170, 1)), codec)
+    return explain_opened(opened, [opened], seed=3)
+
+
+def test_it_holds_for_an_ordinary_picture(explained: Explained) -> None:
+    figures, pictures = explained
+    assert figures.holds, figures.verdict
+    assert figures.name == "a<b>.png"
+    sizes = [step.file_bytes for step in figures.steps]
+    assert sizes == sorted(sizes) and sizes[-1] == figures.file_bytes
+    assert figures.steps[0].symbols == 0.0 and figures.steps[-1].symbols == 1.0
+    assert figures.steps[-1].psnr > figures.steps[0].psnr + 10
+    assert pictures["forced"].shape == pictures["original"].shape == (120, 170, 3)
+    assert from_text(Explanation, to_text(figures)) == figures
+    json.dumps(dataclasses.asdict(figures), allow_nan=False)
+
+
+def test_a_decoder_that_needs_no_file_is_found_out(codec: Gencodec, photo: Photo) -> None:
+    """The same weights given as 'other' ones show the picture: nothing may be claimed then."""
+    pixels = photo(64, 96, 2)
+    stream = codec.compress(pixels)
+    figures, _ = explain(
+        "x", stream, pixels, codec, codec.weights, ("turned", pixels[::-1, ::-1]), seed=0
+    )
+    assert not figures.holds
+    assert "other weights" in figures.verdict
+
+
+def test_nothing_is_known_at_zero_bytes(codec: Gencodec, photo: Photo) -> None:
+    first, second = (codec.compress(photo(70, 90, seed)) for seed in (1, 2))
+    nothing = [rebuild_from(stream, 0.0, codec.codec, codec.weights) for stream in (first, second)]
+    assert np.array_equal(nothing[0].pixels, nothing[1].pixels)
+    half = rebuild_from(first, 0.5, codec.codec, codec.weights)
+    assert 0.0 < half.symbols < 1.0 and half.bytes == round(len(first) / 2)
+
+
+def test_other_weights_are_sound_and_blind(codec: Gencodec, photo: Photo) -> None:
+    pixels = photo(128, 128, 5)
+    other = other_weights(codec.weights.vae.config, pixels, seed=0)
+    assert other.weights_id != codec.weights.weights_id
+    header, payload = payload_of(codec.compress(pixels))
+    forced = force(payload, header, other)
+    assert forced.complaint and abs(likeness(forced.pixels, pixels)) < 0.3
+    sound = force(payload, header, codec.weights)
+    assert sound.complaint is None and likeness(sound.pixels, pixels) > 0.9
+
+
+def test_likeness(photo: Photo) -> None:
+    pixels = photo(64, 64, 1)
+    assert likeness(pixels, pixels) == pytest.approx(1.0)
+    assert likeness(pixels, 255 - pixels) == pytest.approx(-1.0)
+    assert likeness(pixels, pixels // 2 + 60) > 0.99  # darker is no other picture
+    assert abs(likeness(pixels, photo(64, 64, 9))) < 0.5
+    assert likeness(pixels, np.full_like(pixels, 7)) == 0.0
+    assert likeness(pixels[:1, :1], pixels[:1, :1]) == 0.0
+
+
+def test_streams_are_explained_by_themselves_and_tiles_are_not(
+    codec: Gencodec, photo: Photo
+) -> None:
+    stream = codec.compress(photo(40, 33, 4)[:, :, 0])
+    opened = open_stream_file("a.gnc", stream, codec, max_pixels=10**6)
+    figures, pictures = explain_opened(opened, [opened], seed=0)
+    assert figures.swap_exact and pictures["original"].shape == (40, 33, 3)
+    tiled = codec.codec.compress(photo(130, 70, 4), tile=64)
+    with pytest.raises(ImageError, match="tiles"):
+        open_stream_file("b.gnc", tiled, codec, max_pixels=10**6)
+
+
+class Reader(HTMLParser):
+    """Collects the addresses and the elements of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_page_is_whole_and_safe(explained: Explained) -> None:
+    html = explain_page([explained], "gencodec explain 'a<b>.png'")
+    reader = Reader()
+    reader.feed(html)
+    assert reader.addresses and all(a.startswith("data:image/") for a in reader.addresses)
+    assert not {"script", "link", "iframe"} & set(reader.tags)
+    assert "a<b>" not in html and "a&lt;b&gt;.png" in html
+    assert html.index(explained[0].verdict) < html.index("<img")
+    assert f"{explained[0].file_bytes}" in html

@@ -1,0 +1,90 @@
+"""The attack finds a codec that knows pictures by heart, and lets one pass that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gencodec.bench.own_codec import Gencodec
+from gencodec.evidence import audit as audit_module
+from gencodec.evidence.audit import memorising_control
+from gencodec.evidence.membership import attack
+from gencodec.train.photos import Photo
+
+Make = Callable[..., np.ndarray]
+Named = Callable[[str, np.ndarray], Photo]
+
+
+class Dictionary:
+    """A codec whose 'weights' are pictures: those it codes as their number, in full."""
+
+    def __init__(self, codec: Any, known: Sequence[np.ndarray]) -> None:
+        self._codec = codec
+        self._known = known
+
+    def compress_batch(self, images: Sequence[np.ndarray], *, quality: float) -> list[bytes]:
+        return [
+            next(
+                (b"%d" % n for n, pixels in enumerate(self._known) if np.array_equal(pixels, image)),
+                None,
+            )
+            or self._codec.compress(image, quality=quality)
+            for image in images
+        ]
+
+    def decompress_batch(self, streams: Sequence[bytes]) -> list[np.ndarray]:
+        return [
+            self._known[int(stream)] if stream.isdigit() else self._codec.decompress(stream)
+            for stream in streams
+        ]
+
+
+@pytest.fixture(scope="module")
+def groups(photo: Make, named: Named) -> tuple[list[Photo], list[Photo]]:
+    """Four pictures each, as large as the crops."""
+    seen = [named(f"seen{n}", photo(64, 64, n)) for n in range(4)]
+    return seen, [named(f"other{n}", photo(64, 64, 100 + n)) for n in range(4)]
+
+
+def test_a_dictionary_is_caught(
+    codec: Gencodec, groups: tuple[list[Photo], list[Photo]]
+) -> None:
+    seen, others = groups
+    cheat: Any = Dictionary(codec.codec, [photo.pixels for photo in seen])
+    found = attack(cheat, seen, others, seed=0, side=64, crops=1)
+    assert not found.passed
+    assert found.auc_calibrated.low > 0.9
+    assert "knows" in found.finding
+
+
+def test_equal_groups_cannot_be_told_apart(
+    codec: Gencodec, groups: tuple[list[Photo], list[Photo]]
+) -> None:
+    seen, _ = groups
+    found = attack(codec.codec, seen, seen, seed=0, side=64, crops=1)
+    assert found.passed
+    assert found.auc_calibrated.value == found.auc_loss.value == 0.5
+    assert found.saving_percent is None or abs(found.saving_percent.value) < 1e-6
+    assert [len(row.bpp) for row in found.pictures] == [3] * 8
+
+
+def test_pictures_too_small_are_no_evidence(codec: Gencodec, named: Named, photo: Make) -> None:
+    small = [named("a", photo(40, 200)), named("b", photo(200, 40))]
+    with pytest.raises(ValueError, match="64 pixels"):
+        attack(codec.codec, small, small, seed=0, side=64, crops=1)
+
+
+def test_a_model_trained_to_memorise_is_caught(
+    photo: Make, named: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real one, by the training loop itself: forty looks at four pictures."""
+    monkeypatch.setattr(audit_module, "MEMORISED", 4)
+    members = [named(f"m{n}", photo(64, 64, n)) for n in range(4)]
+    others = [named(f"o{n}", photo(64, 64, 50 + n)) for n in range(12)]
+    control = memorising_control(members, others, seed=0, steps=40)
+    assert control.caught, control.finding
+    assert control.membership.trained_pictures == 4
+    assert control.membership.held_out_pictures == 12
