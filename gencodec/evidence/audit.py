@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from .anything import (
 )
 from .collection import Collection, choose, crops_of, decoded
 from .copies import Copies, CopyPictures, find_copies
-from .membership import Membership, attack
+from .membership import Membership, attack, side_for
 from .memoriser import memorise
 from .order import Order, disorder
 from .sampling import SAMPLE_SIDE, samples
@@ -113,16 +114,21 @@ def audit(
     drawn = samples(codec.weights, SAMPLES, SAMPLE_SIDE, seed)
     copies, copy_pictures, membership, control = None, None, None, None
     measured: list[Photo] = []
+    left_out = [] if collection is not None else list(NEEDS_COLLECTION)
     if collection is not None:
         held_out = decoded(collection.held_out)
         searched = choose(collection.trained, MOST_SEARCHED, seed)
         say(f"nearest neighbours in {len(searched)} training pictures")
-        copies, copy_pictures = find_copies(drawn, searched, held_out, codec.codec, seed=seed)
+        try:
+            copies, copy_pictures = find_copies(drawn, searched, held_out, codec.codec, seed=seed)
+        except ValueError as error:
+            left_out.append(f"nearest neighbours of the samples: {error}")
         members = decoded(choose(collection.trained, MEMBERS, seed + 1))
         say(f"membership: {len(members)} training, {len(held_out)} held-out pictures")
-        membership = attack(codec.codec, members, held_out, seed=seed)
+        side = side_for([*members, *held_out])
+        membership = attack(codec.codec, members, held_out, seed=seed, side=side)
         say("control: training a model to memorise")
-        control = memorising_control(members, held_out, seed=seed)
+        control = memorising_control(members, held_out, seed=seed, steps=MEMORISED_STEPS)
         measured = members[:MEASURED]
     say("accounting")
     accounting = account_for(
@@ -145,7 +151,7 @@ def audit(
     result = Audit(
         verdict=_verdict(copies, membership, control, anything, order),
         passed=passed and sound,
-        complete=collection is not None,
+        complete=not left_out,
         command=command,
         weights=codec.weights_name,
         weights_id=codec.weights.digest.hex(),
@@ -154,7 +160,7 @@ def audit(
         collection=None
         if collection is None
         else Group(len(collection.trained), len(collection.held_out), collection.rule),
-        left_out=() if collection is not None else NEEDS_COLLECTION,
+        left_out=tuple(left_out),
         copies=copies,
         membership=membership,
         control=control,
@@ -176,7 +182,7 @@ def memorising_control(
     others: Sequence[Photo],
     *,
     seed: int,
-    steps: int = MEMORISED_STEPS,
+    steps: int,
 ) -> Control:
     """Train on eight small crops until they are known by heart, and attack that model.
 
@@ -185,7 +191,9 @@ def memorising_control(
     rng = np.random.default_rng(seed)
     learnt = _small(members[:MEMORISED], 1, rng)
     unseen = _small([*members[MEMORISED:], *others], 1, rng)[:NOT_MEMORISED]
-    weights = memorise([photo.pixels for photo in learnt], steps=steps, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "memoriser.safetensors"
+        weights = memorise([photo.pixels for photo in learnt], path, steps=steps, seed=seed)
     device = next(weights.vae.parameters()).device
     found = attack(Codec(weights, device), learnt, unseen, seed=seed, side=MEMORISED_SIDE, crops=1)
     caught = not found.passed

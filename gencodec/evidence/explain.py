@@ -35,8 +35,7 @@ from .streams import (
 
 SHARES = (0.0, 0.01, 0.05, 0.10, 0.25, 0.50, 1.0)
 LIKENESS_BLOCK = 8
-NO_LIKENESS = 0.3
-"""Correlation of two pictures' blocks under which nobody would call them the same."""
+LEAST_LIKENESS, CHANCE = 0.3, 10.0
 SAME = 0.9
 
 
@@ -127,7 +126,7 @@ def explain(
     swap_exact = np.array_equal(swapped, codec.codec.decompress(second_stream))
 
     likeness_forced = likeness(forced.pixels, reference)
-    against = _against(steps, refusal, forced, likeness_forced)
+    against = _against(steps, refusal, forced, likeness_forced, no_likeness(reference))
     if not nothing_same:
         against.append("at 0 bytes two pictures already differ")
     if not caught:
@@ -185,6 +184,12 @@ def likeness(first: Pixels, second: Pixels) -> float:
     return float((a * b).sum() / scale) if scale > 1e-9 else 0.0
 
 
+def no_likeness(pixels: Pixels) -> float:
+    """The likeness that says nothing yet; small pictures have few blocks, and chance more room."""
+    blocks = max(1, pixels.shape[0] * pixels.shape[1] // LIKENESS_BLOCK**2)
+    return min(0.8, max(LEAST_LIKENESS, CHANCE / float(np.sqrt(blocks))))
+
+
 def refusal_of(stream: bytes, codec: Codec) -> str:
     """What a codec says to a file of weights that it does not have; empty if it says nothing."""
     try:
@@ -237,11 +242,11 @@ def _step(share: float, prefix: Prefix, reference: Pixels) -> Step:
 
 
 def _against(
-    steps: tuple[Step, ...], refusal: str, forced: Forced, forced_likeness: float
+    steps: tuple[Step, ...], refusal: str, forced: Forced, forced_likeness: float, chance: float
 ) -> list[str]:
     """What speaks against the verdict, one clause each."""
     against = []
-    if abs(steps[0].likeness) > NO_LIKENESS:
+    if abs(steps[0].likeness) > chance:
         against.append(f"at 0 bytes the likeness is already {steps[0].likeness:.2f}")
     if steps[-1].likeness < SAME:
         against.append(f"the whole file gives a likeness of only {steps[-1].likeness:.2f}")
@@ -249,7 +254,7 @@ def _against(
         against.append("a file of other weights was not refused")
     if forced.complaint is None:
         against.append("the checks were content under other weights")
-    if abs(forced_likeness) > NO_LIKENESS:
+    if abs(forced_likeness) > chance:
         against.append(f"other weights show the picture too (likeness {forced_likeness:.2f})")
     return against
 

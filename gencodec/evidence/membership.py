@@ -27,7 +27,7 @@ from .statistics import Interval, Values, auc, bootstrap
 from .streams import three_channels
 
 QUALITIES = (20.0, 50.0, 80.0)
-CROP_SIDE = 256
+CROP_SIDES = (256, 128, 64)
 CROPS = 3
 GUESSING = 0.5
 """A model passes whose AUC interval reaches down to this."""
@@ -94,7 +94,7 @@ def attack(
     held_out: Sequence[Photo],
     *,
     seed: int,
-    side: int = CROP_SIDE,
+    side: int,
     crops: int = CROPS,
 ) -> Membership:
     """Cost of both groups and how well it tells them apart.
@@ -113,6 +113,14 @@ def attack(
     middle = [curves.ours[len(QUALITIES) // 2].psnr for _, _, _, curves in measured]
     target = float(np.median(middle))
     return _judge([_cost(*row, target) for row in measured], target, side, seed)
+
+
+def side_for(photos: Sequence[Photo]) -> int:
+    """The largest crop that nine in ten of the pictures have."""
+    for side in CROP_SIDES:
+        if np.mean([min(photo.pixels.shape[:2]) >= side for photo in photos]) >= 0.9:
+            return side
+    return CROP_SIDES[-1]
 
 
 def _measure(codec: Codec, crops: Sequence[Pixels]) -> _Curves:

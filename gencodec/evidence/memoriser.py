@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gencodec.image import Pixels
+from gencodec.image import Pixels, atomic_write
 from gencodec.model.config import ModelConfig
 from gencodec.model.vae import learned_vae
 from gencodec.model.weights import Weights, load_weights
@@ -31,8 +31,8 @@ CONFIG = ModelConfig(
 START_BATCHES = 8
 
 
-def memorise(pictures: Sequence[Pixels], *, steps: int, seed: int) -> Weights:
-    """Weights overfitted to `pictures`, all (S, S, 3) uint8 with S a multiple of 64.
+def memorise(pictures: Sequence[Pixels], path: Path, *, steps: int, seed: int) -> Weights:
+    """Weights overfitted to `pictures`, all (S, S, 3) uint8, S a multiple of 64; kept in `path`.
 
     steps: each looks at every picture once or so.
     """
@@ -58,6 +58,5 @@ def memorise(pictures: Sequence[Pixels], *, steps: int, seed: int) -> Weights:
         training = Training(state, store, batches[0][:1], plan, run)
         training.to_the_end()
         data = fit_weights(training.state.average.eval(), pictures, Path(folder))
-        path = Path(folder) / "memoriser.safetensors"
-        path.write_bytes(data)
-        return load_weights(path)
+    atomic_write(path, data, overwrite=True)
+    return load_weights(path)

@@ -70,7 +70,7 @@ def fit_basis(photos: Sequence[Photo], rng: np.random.Generator) -> Basis:
     samples = []
     for photo in photos:
         for small in _reduced(photo.pixels):
-            patches = functional.unfold(small[None], PATCH, stride=PATCH // 2)[0].t()
+            patches = functional.unfold(small[None], PATCH, stride=PATCH // 4)[0].t()
             keep = patches.std(1) > LEAST_CONTRAST
             chosen = patches[keep]
             samples.append(chosen[torch.from_numpy(rng.permutation(len(chosen))[:64])])

@@ -14,7 +14,7 @@ from gencodec.errors import GencodecError
 from gencodec.image import Pixels
 from gencodec.model.weights import Weights
 
-from .explain import NO_LIKENESS, SAME, likeness
+from .explain import SAME, likeness, no_likeness
 from .streams import force, payload_of, three_channels
 
 SHUFFLES = 8
@@ -77,7 +77,7 @@ def disorder(
     of_other = likeness(strange, original)
     most = max(abs(value) for value in (*likenesses, of_other))
     refused = sum(bool(words) for words in refusals)
-    passed = in_order > SAME and most < NO_LIKENESS and refused == SHUFFLES
+    passed = in_order > SAME and most < no_likeness(original) and refused == SHUFFLES
     result = Order(
         passed=passed,
         finding=(

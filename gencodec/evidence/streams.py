@@ -134,6 +134,9 @@ class Forced:
     """What the decoder's checks said, None if they were content."""
     exhausted: bool
     """Whether the words ran out before the symbols did."""
+    words_left: int
+    """Words of the payload that were not needed."""
+    passes: list[Pass]
 
 
 def force(payload: bytes, header: Header, weights: Weights) -> Forced:
@@ -142,7 +145,7 @@ def force(payload: bytes, header: Header, weights: Weights) -> Forced:
     y_hat = _decode(decoder, header, weights)
     step = torch.tensor([header.step])
     (pixels,) = synthesize(weights.vae, y_hat, step, header.width, header.height)
-    return Forced(pixels, decoder.complaint, decoder.exhausted)
+    return Forced(pixels, decoder.complaint, decoder.exhausted, decoder.words_left, decoder.passes)
 
 
 def swap_contents(stream: bytes, other: bytes) -> bytes:

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from gencodec.bench.own_codec import Gencodec
-from gencodec.evidence import audit as audit_module
-from gencodec.evidence.audit import memorising_control
-from gencodec.evidence.membership import attack
+from gencodec.evidence.membership import attack, side_for
 from gencodec.train.photos import Photo
 
 Make = Callable[..., np.ndarray]
@@ -28,7 +26,11 @@ class Dictionary:
     def compress_batch(self, images: Sequence[np.ndarray], *, quality: float) -> list[bytes]:
         return [
             next(
-                (b"%d" % n for n, pixels in enumerate(self._known) if np.array_equal(pixels, image)),
+                (
+                    b"%d" % n
+                    for n, pixels in enumerate(self._known)
+                    if np.array_equal(pixels, image)
+                ),
                 None,
             )
             or self._codec.compress(image, quality=quality)
@@ -49,9 +51,7 @@ def groups(photo: Make, named: Named) -> tuple[list[Photo], list[Photo]]:
     return seen, [named(f"other{n}", photo(64, 64, 100 + n)) for n in range(4)]
 
 
-def test_a_dictionary_is_caught(
-    codec: Gencodec, groups: tuple[list[Photo], list[Photo]]
-) -> None:
+def test_a_dictionary_is_caught(codec: Gencodec, groups: tuple[list[Photo], list[Photo]]) -> None:
     seen, others = groups
     cheat: Any = Dictionary(codec.codec, [photo.pixels for photo in seen])
     found = attack(cheat, seen, others, seed=0, side=64, crops=1)
@@ -77,14 +77,11 @@ def test_pictures_too_small_are_no_evidence(codec: Gencodec, named: Named, photo
         attack(codec.codec, small, small, seed=0, side=64, crops=1)
 
 
-def test_a_model_trained_to_memorise_is_caught(
-    photo: Make, named: Named, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A real one, by the training loop itself: forty looks at four pictures."""
-    monkeypatch.setattr(audit_module, "MEMORISED", 4)
-    members = [named(f"m{n}", photo(64, 64, n)) for n in range(4)]
-    others = [named(f"o{n}", photo(64, 64, 50 + n)) for n in range(12)]
-    control = memorising_control(members, others, seed=0, steps=40)
-    assert control.caught, control.finding
-    assert control.membership.trained_pictures == 4
-    assert control.membership.held_out_pictures == 12
+def test_the_largest_crop_that_most_pictures_have(named: Named) -> None:
+    def of(*sides: int) -> list[Photo]:
+        return [named("a", np.zeros((side, 300, 3), np.uint8)) for side in sides]
+
+    assert side_for(of(256, 300)) == 256
+    assert side_for(of(255, 300)) == 128
+    assert side_for(of(*[300] * 10, 70)) == 256
+    assert side_for(of(10, 20)) == 64

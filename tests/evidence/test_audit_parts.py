@@ -1,0 +1,191 @@
+"""Order, pictures of every kind, the accounting, and who was trained on: each can fail."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gencodec.bench.contestants import About
+from gencodec.bench.own_codec import Gencodec
+from gencodec.bitstream import Header
+from gencodec.errors import ImageError
+from gencodec.evidence import accounting
+from gencodec.evidence.accounting import account_for
+from gencodec.evidence.anything import Coded, code_all, judge, library_pictures, made_pictures
+from gencodec.evidence.collection import Source, given_collection, read_collection, sources
+from gencodec.evidence.order import disorder, shuffled
+from gencodec.evidence.rivals import Point, bytes_at
+from gencodec.evidence.stranger import other_weights
+from gencodec.model.weights import Weights
+from gencodec.train.photos import Photo, held_out
+
+Make = Callable[..., np.ndarray]
+MakeSource = Callable[[str, np.ndarray], Source]
+Named = Callable[[str, np.ndarray], Photo]
+
+
+def test_shuffled_bytes_are_no_picture(codec: Gencodec, photo: Make) -> None:
+    pixels = photo(128, 160, 8)
+    other = other_weights(codec.weights.vae.config, pixels, seed=0)
+    found, pictures = disorder("p.png", pixels, codec, other, seed=0)
+    assert found.passed, found.finding
+    assert found.shuffles_refused == found.shuffles
+    assert "not a gencodec file" in found.refusal
+    assert pictures["words shuffled"].shape == pixels.shape
+
+    def cheat(payload: bytes, header: Header, weights: Weights) -> np.ndarray:
+        return pixels  # a decoder that knows the picture without its file
+
+    assert not disorder("p.png", pixels, codec, other, seed=0, decode=cheat)[0].passed
+
+
+def test_shuffling_keeps_every_byte() -> None:
+    payload = bytes(range(4)) + np.random.default_rng(0).bytes(400)
+    for unit in (1, 4):
+        other = shuffled(payload, unit, np.random.default_rng(1))
+        assert other != payload and other[:4] == payload[:4]
+        assert sorted(other) == sorted(payload)
+
+
+def test_pictures_of_every_kind_are_coded(codec: Gencodec) -> None:
+    found, shown = code_all(made_pictures(0), codec)
+    assert found.passed, found.finding
+    assert len(shown) == len(found.rows) == 5
+    bpp = {row.kind: row.bpp for row in found.rows}
+    assert bpp["nothing"] < bpp["drawing"] < bpp["noise"]
+
+
+def test_a_refused_a_ruined_or_a_misjudged_picture_fails() -> None:
+    row = Coded("a", "photograph", 64, 64, 100, 0.5, 35.0, None)
+    good = [
+        replace(row, name="flat", kind="nothing", bpp=0.01),
+        row,
+        replace(row, name="noise", kind="noise", bpp=4.0, psnr=14.0),
+    ]
+    assert judge(good, 60.0).passed
+    assert not judge([*good, replace(row, refused="too odd")], 60.0).passed
+    assert not judge([*good, replace(row, name="dim", psnr=12.0)], 60.0).passed
+    assert not judge([*good, replace(row, name="dear", bpp=5.0)], 60.0).passed
+
+
+def test_real_pictures_come_with_a_library() -> None:
+    pytest.importorskip("skimage")
+    found = library_pictures()
+    assert {"medical", "text", "photograph"} <= {specimen.kind for specimen in found}
+    for specimen in found:
+        assert specimen.pixels.shape[2] == 3 and max(specimen.pixels.shape) <= 512
+
+
+ABOUT = About("rival", "rival", "fixed", "1", 1)
+
+
+class Flat:
+    """A rival whose files are a fixed share of the picture's pixels."""
+
+    qualities = (1.0, 2.0)
+
+    def __init__(self, share: float, quality: float = 1.0) -> None:
+        self.share, self.quality = share, quality
+        self.about = replace(ABOUT, label=f"rival {share}")
+
+    def at(self, quality: float) -> Flat:
+        return Flat(self.share, quality)
+
+    def compress(self, pixels: np.ndarray) -> bytes:
+        self.last = pixels
+        return bytes(int(self.share * pixels.size))
+
+    def decompress(self, stream: bytes) -> np.ndarray:
+        amount = 60 if self.quality == 1.0 else 1
+        flip = (np.indices(self.last.shape).sum(0) % 2 * 2 - 1) * amount
+        return np.clip(self.last.astype(int) + flip, 0, 255).astype(np.uint8)
+
+
+def test_the_arithmetic(
+    codec: Gencodec,
+    photo: Make,
+    source: MakeSource,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(bytes(1000) + np.random.default_rng(0).bytes(9000))
+    pictures = [source(f"{n}.png", photo(64, 96, n)) for n in range(2)]
+    monkeypatch.setattr(accounting, "installed_rivals", lambda: [Flat(0.9), Flat(0.001)])
+    photos = [s.photo() for s in pictures]
+    found = account_for(codec, weights, pictures * 5, photos, photos)
+    assert found.weights_bytes == 10_000 and 9_000 <= found.weights_packed_bytes < 9_400
+    training = found.training
+    assert training is not None
+    assert training.pictures == 10 and training.weights_per_picture == 1000.0
+    size = np.mean([len(codec.compress(p.pixels)) for p in photos])
+    assert training.file_bytes == pytest.approx(size, abs=0.1)
+    assert training.needed == pytest.approx(10 * size, abs=1)
+    dear, cheap = found.break_even
+    saved = dear.bytes_rival - dear.bytes_ours
+    assert dear.files == math.ceil(10_000 / saved)
+    assert cheap.files is None
+    empty = account_for(codec, weights, [], [], [])
+    assert empty.training is None and empty.break_even == ()
+
+
+def test_bytes_between_two_points() -> None:
+    points = [Point(400, 40.0), Point(100, 30.0)]
+    assert bytes_at(35.0, points) == pytest.approx(200.0)
+    assert bytes_at(29.9, points) is None and bytes_at(40.1, points) is None
+
+
+def test_who_was_trained_on(photo: Make, source: MakeSource, tmp_path: Path) -> None:
+    files = {name: source(name, photo(8, 8, n)).data for n, name in enumerate(["a.png", "b.png"])}
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(files["a.png"])
+    with tarfile.open(folder / "rest.tar", "w") as archive:
+        (tmp_path / "b.png").write_bytes(files["b.png"])
+        archive.add(tmp_path / "b.png", "b.png")
+    assert [s.name for s in sources([folder])] == ["a.png", "b.png"]
+
+    listing = tmp_path / "list.csv"
+
+    def write(rows: list[tuple[str, bytes, str]]) -> None:
+        with listing.open("w", newline="") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(["file", "sha256", "split"])
+            writer.writerows([n, hashlib.sha256(data).hexdigest(), s] for n, data, s in rows)
+
+    write([("a.png", files["a.png"], "trained"), ("b.png", files["b.png"], "held out")])
+    found = read_collection([folder], listing)
+    assert [s.name for s in found.trained] == ["a.png"]
+    assert [s.name for s in found.held_out] == ["b.png"]
+    write([("a.png", b"another picture", "trained"), ("b.png", files["b.png"], "held out")])
+    with pytest.raises(ImageError, match="no trained picture"):
+        read_collection([folder], listing)
+    listing.write_text("name\nx\n")
+    with pytest.raises(ImageError, match="not a list"):
+        read_collection([folder], listing)
+    with pytest.raises(ImageError, match="no such"):
+        read_collection([tmp_path / "none"], None)
+    with pytest.raises(ImageError, match="no pictures"):
+        given_collection([folder], [tmp_path / "list.csv"])
+
+
+def test_without_a_list_the_rule_of_training_decides(
+    photo: Make, source: MakeSource, tmp_path: Path
+) -> None:
+    kept = next(f"{n}.png" for n in range(10_000) if held_out(f"{n}.png"))
+    for name in (kept, "0.png"):
+        (tmp_path / name).write_bytes(source(name, photo(8, 8)).data)
+    found = read_collection([tmp_path], None)
+    assert [s.name for s in found.held_out] == [kept]
+    (tmp_path / "0.png").write_bytes(b"\x89PNG broken")
+    broken = read_collection([tmp_path], None).trained[0]
+    with pytest.raises(ImageError, match=r"0\.png"):
+        broken.photo()
