@@ -126,9 +126,12 @@ def audit(
         members = decoded(choose(collection.trained, MEMBERS, seed + 1))
         say(f"membership: {len(members)} training, {len(held_out)} held-out pictures")
         side = side_for([*members, *held_out])
-        membership = attack(codec.codec, members, held_out, seed=seed, side=side)
-        say("control: training a model to memorise")
-        control = memorising_control(members, held_out, seed=seed, steps=MEMORISED_STEPS)
+        try:
+            membership = attack(codec.codec, members, held_out, seed=seed, side=side)
+            say("control: training a model to memorise")
+            control = memorising_control(members, held_out, seed=seed, steps=MEMORISED_STEPS)
+        except ValueError as error:
+            left_out.append(f"membership: {error}")
         measured = members[:MEASURED]
     say("accounting")
     accounting = account_for(
@@ -244,10 +247,10 @@ def _verdict(
         return "No verdict: the audit did not catch a model that was trained to memorise."
     if not (anything.passed and order.passed):
         return "Something is wrong with the codec itself: see the parts that failed."
-    if membership is None:
+    if membership is None or copies is None or control is None:
         return (
             "The files carry the pictures. Whether the weights hold any training picture was not "
-            "tested: that takes the training pictures."
+            "fully tested: that takes enough of the training pictures."
         )
     return (
         "The files carry the pictures, the weights carry the language they are written in: no "

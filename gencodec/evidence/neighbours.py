@@ -70,11 +70,13 @@ def fit_basis(photos: Sequence[Photo], rng: np.random.Generator) -> Basis:
     samples = []
     for photo in photos:
         for small in _reduced(photo.pixels):
+            if min(small.shape[1:]) < PATCH:
+                continue
             patches = functional.unfold(small[None], PATCH, stride=PATCH // 4)[0].t()
             keep = patches.std(1) > LEAST_CONTRAST
             chosen = patches[keep]
             samples.append(chosen[torch.from_numpy(rng.permutation(len(chosen))[:64])])
-    data = torch.cat(samples).double()
+    data = torch.cat([torch.zeros((0, PATCH**2)), *samples]).double()
     if len(data) < 2 * COMPONENTS:
         raise ValueError("too few patches with contrast to compare pictures by")
     data = data - data.mean(1, keepdim=True)
