@@ -60,7 +60,7 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
             figure(
                 pictures[f"prefix {share:g}"],
                 f"{step.percent:g} % of the file",
-                f"{step.file_bytes} bytes, {step.psnr:.1f} dB, likeness {step.likeness:.2f}",
+                f"{step.file_bytes} bytes, {step.psnr:.1f} dB, likeness {_two(step.likeness)}",
                 width=WIDTH,
             )
         )
@@ -113,7 +113,7 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
                 figure(
                     pictures["forced"],
                     "This file, other weights",
-                    f"checks overridden; likeness {e.forced_likeness:.2f}",
+                    f"checks overridden; likeness {_two(e.forced_likeness)}",
                     width=WIDTH,
                 ),
                 figure(pictures["second"], "A second picture", e.swapped_with, width=WIDTH),
@@ -129,9 +129,9 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
         ),
         text(
             "The other weights are a working codec of the same shape, fitted to this very picture "
-            f"but never trained: its own file of it decodes at {e.other_own_psnr:.1f} dB. Left to "
-            f"itself the program refuses: “{e.refusal or 'it did not refuse'}”; "
-            "with the name forged, its check over the symbols "
+            f"but never trained: its own file of it decodes at {e.other_own_psnr:.1f} dB. To a "
+            f"file of weights that it does not have the program says: “{e.refusal or 'nothing'}”; "
+            "where the name is forged, the check over the symbols "
             + ("stops it." if e.forged_id_caught else "did not stop it.")
         ),
         minor("Figures"),
@@ -149,6 +149,11 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
             ],
         ),
     ]
+
+
+def _two(value: float) -> str:
+    """Two digits, without a minus before nothing."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _bytes(bits: float) -> str:
