@@ -205,7 +205,7 @@ def _membership(m: Membership | None, control: Control | None) -> list[str]:
         text(
             "If the weights held a picture, its file could be short: the model would know it "
             "already. So an attacker guesses who was in the training set by who is coded with "
-            "less loss than its difficulty (for JPEG) makes one expect."
+            "less loss than is usual for a picture of its difficulty, which JPEG tells."
         ),
         interval_plot(
             [
@@ -213,7 +213,8 @@ def _membership(m: Membership | None, control: Control | None) -> list[str]:
                     f"these weights, {m.trained_pictures} against {m.held_out_pictures} pictures",
                     m.auc_calibrated,
                 ),
-                ("the same without JPEG's help", m.auc_loss),
+                ("their plain loss, difficulty not taken out", m.auc_loss),
+                ("JPEG, which saw nothing, by its loss", m.auc_jpeg),
                 ("a model trained to memorise", control.membership.auc_calibrated),
             ]
         ),

@@ -1,15 +1,19 @@
 """Does the model know the pictures it was trained on better than others of the same kind?
 
 A loss-threshold attack (Yeom et al., arXiv:1709.01604): whoever codes a picture with less loss
-is taken for one that saw it. Pictures differ in difficulty far more than membership could
-matter, so each loss is set against that of JPEG, which saw nothing (difficulty calibration,
-Watson et al., arXiv:2111.08440). The loss is the training loss itself, in real file bytes.
+is taken for one that saw it. The loss is the training loss itself, in real file bytes.
+
+Pictures differ in difficulty far more than membership could matter, and two small groups differ in
+it by chance. So each loss is set against what is usual for a picture of its difficulty: its
+distance from a smooth curve, over all pictures of both groups, of our loss against that of JPEG,
+which saw nothing (difficulty calibration, Watson et al., arXiv:2111.08440). How well JPEG's loss
+alone tells the groups apart is given as well: that much is difficulty, not memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,7 +32,7 @@ from .streams import three_channels
 
 QUALITIES = (20.0, 50.0, 80.0)
 CROP_SIDES = (256, 128, 64)
-CROPS = 3
+CROPS = 2
 GUESSING = 0.5
 """A model passes whose AUC interval reaches down to this."""
 
@@ -38,8 +42,8 @@ class PictureCost:
     """One picture's crops together, at the three qualities.
 
     equal, jpeg_equal: bpp at the audit's common PSNR, None where a curve does not reach it.
-    loss, calibrated: mean over the qualities of the logarithm (base 2) of the loss, and of the
-    same over JPEG's loss. Low is easy.
+    loss, jpeg_loss: mean over the qualities of the logarithm (base 2) of the loss; low is easy.
+    calibrated: loss less what is usual at this jpeg_loss.
     """
 
     picture: str
@@ -50,6 +54,7 @@ class PictureCost:
     equal: float | None
     jpeg_equal: float | None
     loss: float
+    jpeg_loss: float
     calibrated: float
 
 
@@ -57,8 +62,8 @@ class PictureCost:
 class Membership:
     """The attack's result; `passed` says that it found nothing.
 
-    saving_percent: bits that trained pictures cost less at equal PSNR, the difference that
-    JPEG sees between the groups taken out; None where the curves do not meet.
+    saving_percent: bits that trained pictures cost less at equal PSNR than is usual for their
+    difficulty, held-out ones likewise; None where the curves do not meet.
     """
 
     passed: bool
@@ -71,6 +76,7 @@ class Membership:
     bpp_trained: float | None
     bpp_held_out: float | None
     saving_percent: Interval | None
+    auc_jpeg: Interval
     auc_loss: Interval
     auc_calibrated: Interval
     pictures: tuple[PictureCost, ...]
@@ -112,7 +118,13 @@ def attack(
         raise ValueError(f"no picture has {side} pixels each way")
     middle = [curves.ours[len(QUALITIES) // 2].psnr for _, _, _, curves in measured]
     target = float(np.median(middle))
-    return _judge([_cost(*row, target) for row in measured], target, side, seed)
+    rows = [_cost(*row, target) for row in measured]
+    unusual = _unusual([row.loss for row in rows], [row.jpeg_loss for row in rows])
+    rows = [
+        replace(row, calibrated=round(float(value), 5))
+        for row, value in zip(rows, unusual, strict=True)
+    ]
+    return _judge(rows, target, side, seed)
 
 
 def side_for(photos: Sequence[Photo]) -> int:
@@ -148,13 +160,13 @@ def _pooled(points: Sequence[Point]) -> Point:
 
 
 def _cost(name: str, trained: bool, crops: int, curves: _Curves, target: float) -> PictureCost:
-    losses, ratios = [], []
+    losses, of_jpeg = [], []
     for quality, point in zip(QUALITIES, curves.ours, strict=True):
         lmbda = float(lmbda_of(torch.tensor(step_of(quality))))
         ours = _loss(curves.bpp(point), point.psnr, lmbda)
         best = min(_loss(curves.bpp(rival), rival.psnr, lmbda) for rival in curves.jpeg)
         losses.append(np.log2(ours))
-        ratios.append(np.log2(ours / best))
+        of_jpeg.append(np.log2(best))
     return PictureCost(
         picture=name,
         trained=trained,
@@ -164,8 +176,17 @@ def _cost(name: str, trained: bool, crops: int, curves: _Curves, target: float) 
         equal=_at(target, curves.ours, curves.pixels),
         jpeg_equal=_at(target, curves.jpeg, curves.pixels),
         loss=round(float(np.mean(losses)), 5),
-        calibrated=round(float(np.mean(ratios)), 5),
+        jpeg_loss=round(float(np.mean(of_jpeg)), 5),
+        calibrated=0.0,
     )
+
+
+def _unusual(losses: Sequence[float], difficulty: Sequence[float]) -> Values:
+    """Distance of each loss from a curve over all difficulties: quadratic, or linear for few."""
+    x, y = np.asarray(difficulty, np.float64), np.asarray(losses, np.float64)
+    degree = 0 if np.ptp(x) < 1e-6 else 2 if len(x) >= 30 else 1
+    residual: Values = y - np.polyval(np.polyfit(x, y, degree), x)
+    return residual
 
 
 def _loss(bpp: float, psnr: float, lmbda: float) -> float:
@@ -181,8 +202,10 @@ def _at(target: float, points: Sequence[Point], pixels: int) -> float | None:
 
 def _judge(rows: list[PictureCost], target: float, side: int, seed: int) -> Membership:
     inside, outside = ([row for row in rows if row.trained is member] for member in (True, False))
-    plain = bootstrap(auc, *(_column(group, "loss") for group in (inside, outside)), seed=seed)
-    fair = bootstrap(auc, *(_column(group, "calibrated") for group in (inside, outside)), seed=seed)
+    of_jpeg, plain, fair = (
+        bootstrap(auc, _column(inside, name), _column(outside, name), seed=seed)
+        for name in ("jpeg_loss", "loss", "calibrated")
+    )
     passed = fair.low <= GUESSING
     words = f"attack AUC {fair.words()}, where 0.5 is guessing and 1 is certainty"
     return Membership(
@@ -200,6 +223,7 @@ def _judge(rows: list[PictureCost], target: float, side: int, seed: int) -> Memb
         bpp_trained=_mean_equal(inside),
         bpp_held_out=_mean_equal(outside),
         saving_percent=_saving(inside, outside, seed),
+        auc_jpeg=of_jpeg,
         auc_loss=plain,
         auc_calibrated=fair,
         pictures=tuple(rows),
@@ -219,12 +243,12 @@ def _mean_equal(rows: Sequence[PictureCost]) -> float | None:
 def _saving(
     inside: Sequence[PictureCost], outside: Sequence[PictureCost], seed: int
 ) -> Interval | None:
-    groups = [
-        np.array([np.log(r.equal / r.jpeg_equal) for r in rows if r.equal and r.jpeg_equal])
-        for rows in (inside, outside)
-    ]
-    if min(len(group) for group in groups) < 2:
+    both = [[row for row in rows if row.equal and row.jpeg_equal] for rows in (inside, outside)]
+    if min(len(rows) for rows in both) < 2:
         return None
+    rates = [(row.equal or 1.0, row.jpeg_equal or 1.0) for rows in both for row in rows]
+    unusual = _unusual(*(np.log(column).tolist() for column in zip(*rates, strict=True)))
+    groups = np.split(unusual, [len(both[0])])
 
     def percent(a: Values, b: Values) -> float:
         return float(100.0 * (1.0 - np.exp(a.mean() - b.mean())))

@@ -35,8 +35,9 @@ def jpeg_points(pixels: Pixels) -> list[Point]:
     for quality in JPEG_QUALITIES:
         memory = io.BytesIO()
         Image.fromarray(pixels).save(memory, "JPEG", quality=quality, subsampling=0, optimize=True)
-        with Image.open(memory) as image:
-            points.append(Point(memory.tell(), finite_psnr(pixels, np.asarray(image))))
+        data = memory.getvalue()
+        with Image.open(io.BytesIO(data)) as image:
+            points.append(Point(len(data), finite_psnr(pixels, np.asarray(image))))
     return points
 
 

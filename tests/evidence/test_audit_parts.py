@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gencodec.bench.contestants import About
+from gencodec.bench.curves import psnr
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import Header
 from gencodec.errors import ImageError
@@ -22,7 +24,7 @@ from gencodec.evidence.accounting import account_for
 from gencodec.evidence.anything import Coded, code_all, judge, library_pictures, made_pictures
 from gencodec.evidence.collection import Source, given_collection, read_collection, sources
 from gencodec.evidence.order import disorder, shuffled
-from gencodec.evidence.rivals import Point, bytes_at
+from gencodec.evidence.rivals import JPEG_QUALITIES, Point, bytes_at, jpeg_points
 from gencodec.evidence.stranger import other_weights
 from gencodec.model.weights import Weights
 from gencodec.train.photos import Photo, held_out
@@ -135,6 +137,17 @@ def test_the_arithmetic(
     assert cheap.files is None
     empty = account_for(codec, weights, [], [], [])
     assert empty.training is None and empty.break_even == ()
+
+
+def test_the_yardstick_is_real_jpeg(photo: Make, tmp_path: Path) -> None:
+    pixels = photo(64, 64, 3)
+    points = jpeg_points(pixels)
+    assert [p.bytes for p in points] == sorted(p.bytes for p in points)
+    assert [p.psnr for p in points] == sorted(p.psnr for p in points)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(pixels).save(path, quality=JPEG_QUALITIES[3], subsampling=0, optimize=True)
+    assert points[3].bytes == path.stat().st_size
+    assert points[3].psnr == pytest.approx(psnr(pixels, np.asarray(Image.open(path))))
 
 
 def test_bytes_between_two_points() -> None:
