@@ -161,7 +161,7 @@ def library_pictures() -> list[Specimen]:
 
 def given_pictures(photos: Sequence[Photo]) -> list[Specimen]:
     """The caller's own."""
-    return [Specimen(photo.name, "photograph", _middle(photo.pixels)) for photo in photos]
+    return [Specimen(photo.name, "photograph", _reduced(photo.pixels)) for photo in photos]
 
 
 def _middle(pixels: Pixels) -> Pixels:
@@ -169,6 +169,13 @@ def _middle(pixels: Pixels) -> Pixels:
     rgb = three_channels(pixels)
     top, left = (max(0, (length - LARGEST) // 2) for length in rgb.shape[:2])
     return np.ascontiguousarray(rgb[top : top + LARGEST, left : left + LARGEST])
+
+
+def _reduced(pixels: Pixels) -> Pixels:
+    """The whole picture, at most 1.5 times LARGEST on its longer side."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((LARGEST * 3 // 2, LARGEST * 3 // 2), Image.Resampling.LANCZOS)
+    return np.asarray(image).copy()
 
 
 def _drawing() -> Pixels:

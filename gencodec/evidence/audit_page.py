@@ -55,8 +55,8 @@ def audit_page(a: Audit, pictures: AuditPictures) -> str:
         grid([figure(p, "From random bits") for p in pictures.samples[:SAMPLES_SHOWN]], 4),
         text(
             "Random bits decoded by the shipped model, with no file to tell it anything: this is "
-            "all that the weights have to say by themselves. They have learned how the world is "
-            "textured, not what any picture of it shows."
+            "all that the weights have to say by themselves. It looks like texture of the world; "
+            "whether it is any picture of it, part 1 measures."
         ),
         _overview(a),
         *_copies(a.copies, pictures.copies),
@@ -169,7 +169,9 @@ def _copies(copies: Copies | None, pictures: CopyPictures | None) -> list[str]:
         text(
             f"Below the line ({copies.threshold:.3f}): {copies.samples_flagged.value:.2%} of the "
             f"samples' pieces, 95 % interval {copies.samples_flagged.low:.2%} to "
-            f"{copies.samples_flagged.high:.2%}, over {copies.samples} samples."
+            f"{copies.samples_flagged.high:.2%}. With {copies.samples} samples, a model that copies "
+            f"in more than {1 - 0.05 ** (1 / copies.samples):.0%} of them would have been seen with "
+            "a probability of 95 %; one that copies more rarely might not."
         ),
     ]
 
@@ -196,9 +198,9 @@ def _membership(m: Membership | None, control: Control | None) -> list[str]:
     if m.saving_percent is not None:
         s = m.saving_percent
         saving = (
-            f"At equal quality ({m.equal_psnr:.1f} dB) training pictures take {s.value:+.1f} % "
-            f"fewer bits than held-out ones ({s.low:+.1f} % to {s.high:+.1f} %), each measured "
-            "against what JPEG needs for the same picture"
+            f"At equal quality ({m.equal_psnr:.1f} dB) the saving on training pictures is "
+            f"{s.value:.1f} % of their bits ({s.low:.1f} % to {s.high:.1f} %), what is usual for "
+            "their difficulty taken off"
         )
     return [
         heading(title, mark(m.passed)),

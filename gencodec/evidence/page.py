@@ -127,7 +127,7 @@ def figure(pixels: Pixels, bold: str, caption: str = "", *, width: int | None = 
 
 def grid(figures: Sequence[str], columns: int, *, pixels: bool = False) -> str:
     """Figures side by side; `pixels` shows them enlarged without smoothing."""
-    least = max(5.5, 56 / columns)
+    least = max(5.5, 52 / columns)
     kind = "grid pixels" if pixels else "grid"
     rule = f"grid-template-columns:repeat(auto-fill,minmax(min(100%,{least:.3g}rem),1fr))"
     return f'<div class="{kind}" style="{rule}">' + "\n".join(figures) + "</div>"
