@@ -169,9 +169,9 @@ def _copies(copies: Copies | None, pictures: CopyPictures | None) -> list[str]:
         text(
             f"Below the line ({copies.threshold:.3f}): {copies.samples_flagged.value:.2%} of the "
             f"samples' pieces, 95 % interval {copies.samples_flagged.low:.2%} to "
-            f"{copies.samples_flagged.high:.2%}. With {copies.samples} samples, a model that copies "
-            f"in more than {1 - 0.05 ** (1 / copies.samples):.0%} of them would have been seen with "
-            "a probability of 95 %; one that copies more rarely might not."
+            f"{copies.samples_flagged.high:.2%}. With {copies.samples} samples, a model that "
+            f"copies in more than {1 - 0.05 ** (1 / copies.samples):.0%} of them would have been "
+            "seen with a probability of 95 %; one that copies more rarely might not."
         ),
     ]
 
