@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import lzma
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class TrainingBytes:
 
 @dataclass(frozen=True)
 class Accounting:
-    """Plain facts; there is nothing to pass. packed: the weights as xz packs them."""
+    """Plain facts; there is nothing to pass. packed: the weights as zlib packs them."""
 
     finding: str
     weights_bytes: int
@@ -83,7 +83,7 @@ def account_for(
     return Accounting(
         finding=_finding(len(data), training),
         weights_bytes=len(data),
-        weights_packed_bytes=len(lzma.compress(data)),
+        weights_packed_bytes=len(zlib.compress(data, 9)),
         quality=codec.quality,
         training=training,
         average_colour_psnr=round(float(np.mean(flat)), 2) if flat else None,

@@ -265,7 +265,7 @@ def _accounting(a: Accounting) -> list[str]:
                 [
                     ("weights, as shipped", a.weights_bytes, _mega(a.weights_bytes)),
                     (
-                        "weights, packed by xz",
+                        "weights, packed by zlib",
                         a.weights_packed_bytes,
                         _mega(a.weights_packed_bytes),
                     ),

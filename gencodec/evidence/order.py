@@ -17,7 +17,7 @@ from gencodec.model.weights import Weights
 from .explain import SAME, likeness, no_likeness
 from .streams import force, payload_of, three_channels
 
-SHUFFLES = 8
+SHUFFLES = 4
 CHECK_BYTES = 4
 
 Decode = Callable[[bytes, Header, Weights], Pixels]
