@@ -60,7 +60,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 .box { background: var(--card); border-radius: 8px; padding: .9rem 1.1rem; margin: 1rem 0; }
 .box p:last-child { margin-bottom: 0; } .box p:first-child { margin-top: 0; }
 code { font: .88em ui-monospace, Menlo, monospace; overflow-wrap: anywhere; }
-svg { display: block; width: 100%; height: auto; }
+svg { display: block; width: 100%; min-width: 40rem; height: auto; margin: 1rem 0; }
 """
 
 
@@ -129,7 +129,7 @@ def grid(figures: Sequence[str], columns: int, *, pixels: bool = False) -> str:
     """Figures side by side; `pixels` shows them enlarged without smoothing."""
     least = max(5.5, 52 / columns)
     kind = "grid pixels" if pixels else "grid"
-    rule = f"grid-template-columns:repeat(auto-fill,minmax(min(100%,{least:.3g}rem),1fr))"
+    rule = f"grid-template-columns:repeat(auto-fill,minmax(min(45%,{least:.3g}rem),1fr))"
     return f'<div class="{kind}" style="{rule}">' + "\n".join(figures) + "</div>"
 
 

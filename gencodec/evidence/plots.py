@@ -73,7 +73,7 @@ def _small(x: float, y: float, words: str) -> str:
 
 def _svg(parts: Sequence[str], height: int) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" style="margin:1rem 0">'
+        f'<div class="wide"><svg viewBox="0 0 {WIDTH} {height}" role="img">'
         + "".join(parts)
-        + "</svg>"
+        + "</svg></div>"
     )
