@@ -146,6 +146,7 @@ def compress_one(
             job.target,
             codec=codec.get(),
             max_pixels=args.max_pixels,
+            just_made=not job.done,
             accept_loss=args.accept_loss,
         )
         reporter.detail(f"{visible(job.name)}: deleted")

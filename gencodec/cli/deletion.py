@@ -46,20 +46,24 @@ def delete_original(
     *,
     codec: Codec,
     max_pixels: int,
+    just_made: bool,
     accept_loss: bool,
 ) -> None:
     """Delete a source after proving its result; OutputError, nothing deleted, for any doubt.
 
     picture: what was read from the source and should be in `target`. The target is read back from
     the disk, all its symbols decoded and checked, and the picture in it compared. accept_loss lets
-    go of what the notes name, and of likeness; never of the checks.
+    go of what the notes name and, if the result was just made of this very picture, of likeness;
+    never of the checks.
     """
     try:
         data = _from_disk(target)
         back = codec.decompress_picture(data, max_pixels=max_pixels)
         problem = _difference(picture, back)
         if problem is None and not accept_loss:
-            problem = _loss(picture, back, data)
+            problem = _loss(picture, data)
+        if problem is None and not (accept_loss and just_made):
+            problem = _unlikeness(picture, back)
     except (GencodecError, OSError) as error:
         problem = f"the result does not read back: {error}"
         raise _kept(problem) from error
@@ -99,14 +103,19 @@ def _difference(picture: Picture, back: Picture) -> str | None:
     return None
 
 
-def _loss(picture: Picture, back: Picture, data: bytes) -> str | None:
+def _loss(picture: Picture, data: bytes) -> str | None:
     """What the user would lose beyond what a lossy codec is known to cost."""
-    import numpy as np
-
     if picture.notes:
         return "; ".join(picture.notes)
     if weights_name(read_header(data).weights_id) is None:
         return "the result needs weights that do not come with gencodec"
+    return None
+
+
+def _unlikeness(picture: Picture, back: Picture) -> str | None:
+    """How far the result is off, where that is more than any quality should cost."""
+    import numpy as np
+
     seen = picture.alpha > 0 if picture.alpha is not None else np.True_
     error = (picture.pixels[seen].astype(np.float32) - back.pixels[seen]) ** 2
     psnr = 10 * np.log10(255**2 / max(float(error.mean()), 1e-9)) if error.size else np.inf

@@ -213,6 +213,20 @@ def test_a_picture_out_of_likeness_stays(
     assert (album / "0.png").exists()
 
 
+@pytest.mark.usefixtures("known_weights")
+def test_an_older_result_of_another_picture_keeps_the_source(
+    album: Path, make_photo: Callable[..., Path], capfd: Capture
+) -> None:
+    source, target = album / "0.png", album / "0.gnc"
+    assert main(["compress", "-m", "mine", str(source)]) == 0
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 17, 3), np.uint8)
+    Image.fromarray(pixels).save(source)
+    os.utime(source, (1, 1))
+    arguments = ["compress", "-m", "mine", "--resume", "--delete-source", "--accept-loss"]
+    assert main([*arguments, str(source)]) == 1
+    assert "far from it" in capfd.readouterr().err and source.exists() and target.exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--delete-source", "-"], ["--delete-source", "a.png", "-o", "-"], ["--accept-loss", "a.png"]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -55,18 +56,14 @@ def unpack(data: bytes) -> str:
 
 
 def decompress(data: bytes) -> str:
-    """Everything up to pixels; then again with what is cut or damaged forgiven."""
-    codec = _codec()
-    answers = []
-    for forgive in ({}, {"allow_truncated": True}, {"salvage": True}):
-        try:
-            picture = codec.decompress_picture(data, max_pixels=MAX_PIXELS, **forgive)
-        except GencodecError as error:
-            answers.append(_told(error))
-            continue
-        assert picture.pixels.shape[:2] == (picture.height, picture.width)
-        answers.append("sound")
-    return answers[0]
+    """Everything up to pixels; whether cuts or damage are forgiven, the bytes decide."""
+    forgive = ({}, {"allow_truncated": True}, {"salvage": True})[zlib.crc32(data) % 3]
+    try:
+        picture = _codec().decompress_picture(data, max_pixels=MAX_PIXELS, **forgive)
+    except GencodecError as error:
+        return _told(error)
+    assert picture.pixels.shape[:2] == (picture.height, picture.width)
+    return "forgiven" if picture.notes else "sound"
 
 
 def pillow(data: bytes) -> str:
