@@ -5,7 +5,7 @@
     jobs -> worker: work(job, args, codec, outbox) -> what it reported -> reporter -> the user
 
 A picture alone uses all cores, but waits at each layer for the slowest of them, and reading and
-writing use one. Processes of one thread each do more than twice as much on two cores.
+coding use one. Processes of one thread each do about twice as much on two cores.
 """
 
 from __future__ import annotations

@@ -110,9 +110,7 @@ def _image_error(name: str, error: Exception) -> ImageError:
     if isinstance(error, UnidentifiedImageError):
         return ImageError(f"cannot read {name}: not a picture of a known format, or damaged")
     if isinstance(error, ModuleNotFoundError):
-        return ImageError(
-            f"cannot read {name}: HEIF needs pillow-heif (pip install gencodec[heif])"
-        )
+        return ImageError(f"cannot read {name}: HEIF needs the Python package pillow-heif")
     if isinstance(error, Image.DecompressionBombError):
         return ImageError(f"cannot read {name}: it has far more pixels than the limit")
     if isinstance(error, MemoryError):
