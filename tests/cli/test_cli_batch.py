@@ -243,6 +243,43 @@ def test_workers_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [worker_count(asked, 5, None) for asked in (1, 3, 99)] == [1, 3, 5]
 
 
+WORK_THAT_KILLS_ITS_PROCESS = """
+import argparse, os
+from pathlib import Path
+from gencodec.cli.batch import run_jobs
+from gencodec.cli.plan import Job
+from gencodec.cli.reporter import Reporter
+
+def work(job, args, codec, teller):
+    if job.name == "deadly":
+        os._exit(9)
+    teller.done(f"{job.name} done", {})
+
+if __name__ == "__main__":
+    names = ["a", "b", "deadly", "c", "d"]
+    args = argparse.Namespace(jobs=2, threads=None, model=None, device="cpu")
+    with Reporter("test", json=False) as reporter:
+        run_jobs([Job(Path(name), None) for name in names], work, args, reporter)
+    raise SystemExit(reporter.exit_code)
+"""
+
+
+def test_a_job_that_kills_its_process_fails_alone(tmp_path: Path, checkout: Path) -> None:
+    (tmp_path / "script.py").write_text(WORK_THAT_KILLS_ITS_PROCESS)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    expected = [*(f"{name} done" for name in "abcd"), "gencodec: deadly: the process died"]
+    lines = sorted(line.partition(" (")[0] for line in done.stderr.splitlines())
+    assert lines == sorted(expected), done.stderr
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_two_processes_killed_and_resumed(
     run: Any, tmp_path: Path, make_photo: Callable[..., Path], checkout: Path
