@@ -45,6 +45,19 @@ def test_grey(codec: Codec, photo: Photo, psnr: Psnr, size: tuple[int, int]) -> 
         assert psnr(grey, decoded) > 25
 
 
+def test_what_is_hidden_costs_nothing_and_shows_nowhere(codec: Codec, photo: Photo) -> None:
+    """Whatever stands under transparent pixels, the stream is the same."""
+    alpha = np.zeros((48, 64), np.uint8)
+    alpha[10:40, 20:50] = 200
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    streams = []
+    for hidden in (noise, np.zeros_like(noise), 255 - noise):
+        pixels = np.where(alpha[..., None] > 0, photo(48, 64), hidden)
+        streams.append(codec.compress(np.dstack([pixels, alpha])))
+        streams.append(codec.compress_batch([np.dstack([pixels, alpha])])[0])
+    assert len(set(streams)) == 1
+
+
 @pytest.mark.parametrize("size", [(1, 1), (47, 33)])
 def test_alpha_is_exact(codec: Codec, photo: Photo, size: tuple[int, int]) -> None:
     alpha = np.random.default_rng(0).integers(0, 250, size, np.uint8)
