@@ -78,9 +78,9 @@ def delete_original(
 
 
 def _from_disk(path: Path) -> bytes:
-    """The bytes of a file that was synced, not those that the system still remembers."""
+    """The bytes of a file that was synced; not those that the system remembers, where it can be
+    told to forget them."""
     with open(path, "rb") as file:
-        os.fsync(file.fileno())
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return file.read()
