@@ -40,7 +40,7 @@ def register(parser: options.CommandParser) -> None:
         help="picture format to write (default: what the suffix of OUT says, else png)",
     )
     views.add_views(parser)
-    options.add_max_pixels(parser)
+    options.add_limits(parser)
     options.add_jobs(parser)
     options.add_model(parser, "weights to use, for streams made with weights that are not shipped")
     options.add_output(

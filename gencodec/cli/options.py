@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from gencodec.bitstream import Limits
@@ -12,7 +13,8 @@ from gencodec.cli.failures import UsageError, visible
 from gencodec.cli.streams import print_text
 
 DEFAULT_QUALITY = 60.0
-DEFAULT_MAX_PIXELS = Limits().max_pixels
+DEFAULT_LIMITS = Limits()
+DEFAULT_MAX_PIXELS = DEFAULT_LIMITS.max_pixels
 
 
 class Once(argparse.Action):
@@ -159,6 +161,26 @@ def add_max_pixels(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_MAX_PIXELS,
         metavar="N",
         help=f"refuse pictures of more pixels than this (default: {DEFAULT_MAX_PIXELS})",
+    )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """What a file may ask of its reader."""
+    add_max_pixels(parser)
+    parser.add_argument(
+        "--max-section-bytes",
+        type=positive,
+        default=DEFAULT_LIMITS.max_section_bytes,
+        metavar="N",
+        help="refuse files with a longer section, such as metadata or the coded picture "
+        f"(default: {DEFAULT_LIMITS.max_section_bytes})",
+    )
+
+
+def limits_of(args: argparse.Namespace) -> Limits:
+    """The limits of `add_limits`."""
+    return replace(
+        DEFAULT_LIMITS, max_pixels=args.max_pixels, max_section_bytes=args.max_section_bytes
     )
 
 

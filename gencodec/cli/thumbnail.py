@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gencodec.bitstream import Limits, unpack_truncated
+from gencodec.bitstream import unpack_truncated
 from gencodec.cli import options
 from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.reporter import Reporter
@@ -26,7 +26,7 @@ def register(parser: options.CommandParser) -> None:
         metavar="N",
         help="the longer side in pixels, at most (default: 256)",
     )
-    options.add_max_pixels(parser)
+    options.add_limits(parser)
     options.add_machine(parser)
 
 
@@ -42,7 +42,7 @@ def thumbnail(args: argparse.Namespace) -> bytes:
     from io import BytesIO
 
     stream = read_stream(Path(args.input))
-    header = unpack_truncated(stream, limits=Limits(max_pixels=args.max_pixels)).header
+    header = unpack_truncated(stream, limits=options.limits_of(args)).header
     longer = max(header.width, header.height)
     scale = next((scale for scale in SCALES if longer >= scale * args.size), 1)
     codec = CodecOnDemand(model=None, device=args.device, threads=args.threads).get()

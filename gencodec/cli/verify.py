@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from gencodec.bitstream import Limits, unpack
+from gencodec.bitstream import unpack
 from gencodec.cli import options
 from gencodec.cli.failures import visible
 from gencodec.cli.info import check_stdin_once
@@ -18,7 +18,7 @@ from gencodec.cli.streams import read_stream
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments."""
     options.add_inputs(parser, "FILE", "stream, or '-' for stdin")
-    options.add_max_pixels(parser)
+    options.add_limits(parser)
     options.add_model(parser, "weights to use, for streams made with weights that are not shipped")
     options.add_machine(parser)
     options.add_words(parser)
@@ -42,7 +42,7 @@ def verify_one(
     """Structure and checksum first, without torch; then the symbols. Raises what is wrong."""
     started = time.perf_counter()
     stream = read_stream(None if name == "-" else Path(name))
-    header = unpack(stream, limits=Limits(max_pixels=args.max_pixels)).header
+    header = unpack(stream, limits=options.limits_of(args)).header
     unloaded = codec.seconds
     codec.get().verify(stream, max_pixels=args.max_pixels)
     seconds = time.perf_counter() - started - (codec.seconds - unloaded)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TypedDict
 
-from gencodec.bitstream import Container, Limits, unpack, unpack_damaged, unpack_truncated
+from gencodec.bitstream import Container, unpack, unpack_damaged, unpack_truncated
 from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.options import limits_of
 from gencodec.cli.targets import byte_count
 from gencodec.errors import OutputError
 
@@ -66,7 +67,7 @@ def first_bytes(stream: bytes, args: argparse.Namespace) -> tuple[bytes, bool]:
 
 def look(stream: bytes, allow_truncated: bool, args: argparse.Namespace) -> Container:
     """All checks that need no torch: a damaged file is told without waiting for it."""
-    limits = Limits(max_pixels=args.max_pixels)
+    limits = limits_of(args)
     if args.salvage:
         container = unpack_damaged(stream, limits=limits)
     elif allow_truncated:

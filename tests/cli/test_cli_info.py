@@ -182,3 +182,16 @@ def test_weights_nobody_ships_are_unknown(
 
 def test_the_container_of_these_tests_is_sound(make_stream: MakeStream) -> None:
     assert pack(unpack(make_stream())) == make_stream()
+
+
+@pytest.mark.parametrize("command", ["verify", "decompress", "thumbnail"])
+def test_a_long_section_is_refused_before_it_is_read(
+    tmp_path: Path,
+    command: str,
+    capfd: pytest.CaptureFixture[str],
+    make_stream: Callable[..., bytes],
+) -> None:
+    (tmp_path / "a.gnc").write_bytes(make_stream(latents=bytes(400)))
+    arguments = [command, "--max-section-bytes", "399", str(tmp_path / "a.gnc")]
+    assert main([*arguments, *(["x.png"] if command == "thumbnail" else [])]) == 1
+    assert "section LATENTS has 400 bytes, the limit is 399" in capfd.readouterr().err
