@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gencodec.bitstream import read_header
 from gencodec.cli.loading import weights_name
+from gencodec.cli.resume import bears_time_of
 from gencodec.errors import GencodecError, OutputError
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def delete_original(
     go of what the notes name and, if the result was just made of this very picture, of likeness;
     never of the checks.
     """
+    if not just_made and not bears_time_of(target, original.path):
+        raise _kept("the result there bears another time, so it may be of another picture")
     try:
         data = _from_disk(target)
         back = codec.decompress_picture(data, max_pixels=max_pixels)
@@ -129,4 +132,4 @@ def _identity(state: os.stat_result) -> tuple[int, ...]:
 
 
 def _kept(why: str) -> OutputError:
-    return OutputError(f"compressed, but the original was kept: {why}")
+    return OutputError(f"the original was kept: {why}")

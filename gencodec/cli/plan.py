@@ -120,7 +120,8 @@ def make_plan(
     `outdated` (for --resume) says why a result that exists has to be made again, or None.
     Raises UsageError, before anything is read or written, for options that contradict each
     other, two inputs with one output, and an output that is itself an input. An input that is
-    missing or whose output exists is refused alone and leaves the others to be done.
+    missing or whose output exists is refused alone and leaves the others to be done; so are, in
+    folders, all inputs with one output.
     """
     _check_options(inputs, output, output_dir, recursive)
     if "-" in inputs:
@@ -130,6 +131,8 @@ def make_plan(
         found = find_inputs(inputs, recursive=recursive, suffixes=suffixes)
         jobs = [_job(path, below, output, output_dir, rename) for path, below in found.files]
         refused = found.refused
+    if recursive:
+        jobs = _without_clashes(jobs, refused)
     _check_distinct(jobs)
 
     accepted, done = [], []
@@ -223,6 +226,23 @@ def _job(
     if output_dir is not None:
         return Job(path, Path(output_dir) / rename(below))
     return Job(path, rename(path))
+
+
+def _without_clashes(jobs: Sequence[Job], refused: list[Refused]) -> list[Job]:
+    """Folders hold a.jpg beside a.png: neither may take the name, and others are not at fault."""
+    by_target: dict[str, list[Job]] = {}
+    for job in jobs:
+        by_target.setdefault(_identity(job.target) if job.target else "", []).append(job)
+    alone = []
+    for clash in by_target.values():
+        if len(clash) == 1:
+            alone += clash
+            continue
+        for job in clash:
+            rival = clash[1] if job is clash[0] else clash[0]
+            text = f"would become {visible(job.target_name)}, as {visible(rival.name)} would"
+            refused.append(Refused(job.name, OutputError(text)))
+    return alone
 
 
 def _check_distinct(jobs: Sequence[Job]) -> None:

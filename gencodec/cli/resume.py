@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from gencodec.bitstream import Limits, unpack
 from gencodec.cli.plan import Job
@@ -34,6 +35,15 @@ def outdated_stream(
     if weights_id is not None and header.weights_id != weights_id:
         return "exists and was made with other weights"
     return None
+
+
+def bears_time_of(target: Path, source: Path) -> bool:
+    """Whether a result has the time of its source, as every result is given it.
+
+    A result that is merely newer may have been made of another picture of the same name.
+    """
+    apart = os.stat(target).st_mtime - os.stat(source).st_mtime
+    return abs(apart) <= _CLOCK_SECONDS
 
 
 def outdated_file(job: Job) -> str | None:

@@ -221,10 +221,19 @@ def test_an_older_result_of_another_picture_keeps_the_source(
     assert main(["compress", "-m", "mine", str(source)]) == 0
     pixels = np.random.default_rng(0).integers(0, 256, (9, 17, 3), np.uint8)
     Image.fromarray(pixels).save(source)
-    os.utime(source, (1, 1))
     arguments = ["compress", "-m", "mine", "--resume", "--delete-source", "--accept-loss"]
-    assert main([*arguments, str(source)]) == 1
-    assert "far from it" in capfd.readouterr().err and source.exists() and target.exists()
+    for time_of_source, words in ((target.stat().st_mtime, "far from it"), (1, "another time")):
+        os.utime(source, (time_of_source, time_of_source))
+        assert main([*arguments, str(source)]) == 1
+        assert words in capfd.readouterr().err and source.exists() and target.exists()
+
+
+def test_two_pictures_of_one_name_in_a_folder(album: Path, capfd: Capture) -> None:
+    Image.new("RGB", (9, 9)).save(album / "1.jpg")
+    assert main(["compress", "-r", str(album)]) == 1
+    assert streams(album) == ["0.gnc", "2.gnc"]
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("gencodec:")]
+    assert len(errors) == 2 and all("would become" in line for line in errors)
 
 
 @pytest.mark.parametrize(

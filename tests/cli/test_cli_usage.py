@@ -45,7 +45,6 @@ CASES = {
     "same output": (["compress", "a.png", "a.jpg"], "a.png and a.jpg would both become a.gnc"),
     "same input twice": (["compress", "a.png", "./a.png"], "both become a.gnc"),
     "same output in a folder": (["compress", "a.png", "sub/a.png", "--output-dir", "d"], "both"),
-    "same output by search": (["compress", "-r", "."], "both become"),
     "unknown format": (["decompress", "a.gnc", "-o", "a.xyz"], "--format"),
     "format contradicts": (
         ["decompress", "a.gnc", "--format", "png", "-o", "a.jpg"],
