@@ -16,6 +16,7 @@ from gencodec.image.metadata import photo_tags, read_metadata
 from gencodec.image.orientation import orientation, upright
 from gencodec.image.picture import Picture, is_grey, simplify, to_pil
 from gencodec.image.pillow import bounded_pillow, open_pillow
+from gencodec.image.resolution import dpi_of_exif
 from gencodec.image.unkept import unkept
 
 # The same bound as for decoding: what is compressed by default decompresses by default.
@@ -208,6 +209,9 @@ def _options(picture: Picture, kind: str) -> dict[str, Any]:
         return options
     if picture.icc is not None:
         options["icc_profile"] = picture.icc
+    dpi = dpi_of_exif(picture.exif)
+    if dpi is not None and kind in ("JPEG", "PNG", "TIFF"):
+        options["dpi"] = dpi
     if kind == "TIFF":
         tags = Image.Exif()
         if picture.exif is not None:

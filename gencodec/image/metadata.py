@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PIL import Image, TiffImagePlugin
 
 from gencodec.image.orientation import ORIENTATION_TAG, reset_in_exif, reset_in_xmp
+from gencodec.image.resolution import exif_of_dpi
 
 MAX_METADATA_BYTES = 16 * 2**20
 
@@ -34,7 +35,7 @@ def read_metadata(image: Image.Image) -> Metadata:
     if icc is not None and (len(icc) < 128 or icc[36:40] != b"acsp"):
         icc = None
         notes.append("damaged colour profile dropped")
-    exif = _exif(image, notes)
+    exif = _exif(image, notes) or exif_of_dpi(image.info.get("dpi"))
     xmp = _bytes(image.info.get("xmp"))
     if xmp is None:
         xmp = _text_profile(image.info.get("Raw profile type xmp"))
