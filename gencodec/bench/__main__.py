@@ -1,6 +1,7 @@
 """``python -m gencodec.bench``: tables and drawings for a checkout's documents, and odd files.
 
-Measuring is ``gencodec bench``.
+``formats`` and ``tiles`` measure what is kept of odd files and what tiles cost; all else that is
+measured is ``gencodec bench``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gencodec.bench import figures, formats
+from gencodec.bench import figures, formats, tiling
 from gencodec.errors import GencodecError
 
 
@@ -23,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     row = commands.add_parser("formats", help="odd picture files: what is kept of each")
     formats.register(row)
     row.set_defaults(run=formats.run)
+    row = commands.add_parser("tiles", help="what tiles cost, and whether their borders show")
+    tiling.register(row)
+    row.set_defaults(run=tiling.run)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
