@@ -68,27 +68,42 @@ def compress(
     image: ImageLike,
     *,
     quality: float = 60.0,
+    target_bytes: int | None = None,
+    tile: int | str | None = "auto",
     model: str | Path | None = None,
     device: str = "auto",
 ) -> bytes:
     """A picture -> a .gnc stream.
 
     image: a path, a PIL image, a Picture, or a uint8 array (H, W), (H, W, 3) or (H, W, 4).
-    quality: 0 (smallest) to 100.  model: a shipped name or a weights file; None is the default.
-    Raises ImageError, WeightsError, ValueError (quality out of range).
+    quality: 0 (smallest) to 100.  target_bytes: the best stream of at most that size, whatever
+    quality it takes.  tile: the side of tiles in pixels, None for one tile, ``"auto"`` for tiles
+    in large pictures.  model: a shipped name or a weights file; None is the default.
+    Raises ImageError, WeightsError, TargetError (too few bytes for any quality), ValueError
+    (quality or tile out of range).
     """
-    return _codec(None if model is None else str(model), device).compress(image, quality=quality)
+    codec = _codec(None if model is None else str(model), device)
+    if target_bytes is not None:
+        return codec.compress_to_size(image, target_bytes, tile=tile)
+    return codec.compress(image, quality=quality, tile=tile)
 
 
 def decompress(
-    data: bytes, *, device: str = "auto", max_pixels: int = 2**28
+    data: bytes,
+    *,
+    region: tuple[int, int, int, int] | None = None,
+    scale: int = 1,
+    device: str = "auto",
+    max_pixels: int = 2**28,
 ) -> npt.NDArray[np.uint8]:
     """A .gnc stream -> uint8 (H, W, 3), or (H, W) if grey, or (H, W, 4) if it has alpha.
 
+    region: (left, top, width, height), only these pixels.  scale: 1, 2, 4 or 8, by which the
+    picture is reduced.
     The weights it names are found among the installed ones.  Raises FormatError (damaged,
     foreign, cut or too large), ChecksumError, WeightsError.
     """
-    return _codec(None, device).decompress(data, max_pixels=max_pixels)
+    return _codec(None, device).decompress(data, max_pixels=max_pixels, region=region, scale=scale)
 
 
 @lru_cache(maxsize=4)

@@ -47,6 +47,9 @@ SECTION_NAMES = {
     XMP: "XMP",
 }
 
+WARNED_PIXELS = 100_000_000
+"""A picture of more is either meant, and takes minutes, or a decompression bomb: users are told."""
+
 # A stream of a gigabyte could hold half a billion empty sections; nobody needs more than these.
 MAX_SECTIONS = 64
 

@@ -104,7 +104,8 @@ def decompress_one(
     stream, may_be_cut = views.first_bytes(read_stream(job.source), args)
     container = views.look(stream, may_be_cut, args)
     header = container.header
-    if text := warning(header.width, header.height):
+    text = warning(header.width, header.height)
+    if text and args.region is None:
         reporter.note(job.name, text)
 
     unloaded = codec.seconds

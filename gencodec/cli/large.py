@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gencodec.bitstream import ALPHA, EXIF, ICC, XMP, Container
+from gencodec.bitstream import ALPHA, EXIF, ICC, WARNED_PIXELS, XMP, Container
 from gencodec.cli.failures import describe
 from gencodec.cli.plan import is_special
 from gencodec.errors import ImageError, OutputError
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 LARGE_PIXELS = 16_000_000
 """Smaller pictures are read whole: strips save little."""
-
-WARNED_PIXELS = 100_000_000
-"""A picture of more is either meant, and takes minutes, or a bomb: the user is told."""
 
 
 def warning(width: int, height: int) -> str | None:

@@ -29,6 +29,7 @@ from gencodec.model.weights import Weights, load_weights
 from .device import choose_device, narrow_encoder
 from .encoder import Encoder
 from .latents import Latents, decode_latents, quantise
+from .rate import meet_size
 from .stream import (
     ImageLike,
     as_array,
@@ -110,6 +111,15 @@ class Codec:
         """As :meth:`compress`, metadata and alpha included."""
         rest = side_sections(picture)
         return self.compress_rows(PictureRows(picture), quality=quality, tile=tile, rest=rest)
+
+    def compress_to_size(
+        self, image: ImageLike, target_bytes: int, *, tile: int | str | None = "auto"
+    ) -> bytes:
+        """The best stream of at most `target_bytes`; see :func:`gencodec.codec.meet_size`."""
+        picture = to_picture(image)
+        rest = side_sections(picture)
+        encoder = self.encoder(PictureRows(picture), tile=tile, rest=rest, keep=True)
+        return meet_size(encoder, target_bytes).stream
 
     def compress_rows(
         self,

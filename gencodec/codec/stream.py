@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -17,6 +18,7 @@ from gencodec.bitstream import (
     LATENTS,
     SECTION_NAMES,
     TILES,
+    WARNED_PIXELS,
     XMP,
     Container,
     Header,
@@ -95,10 +97,20 @@ def open_stream(
     """The stream taken apart and checked; a cut or a damaged one only if that is allowed."""
     limits = Limits(max_pixels=max_pixels)
     if salvage:
-        return unpack_damaged(data, limits=limits)
-    if allow_truncated:
-        return unpack_truncated(data, limits=limits)
-    return unpack(data, limits=limits)
+        container = unpack_damaged(data, limits=limits)
+    elif allow_truncated:
+        container = unpack_truncated(data, limits=limits)
+    else:
+        container = unpack(data, limits=limits)
+    pixels = container.header.width * container.header.height
+    if pixels > WARNED_PIXELS:
+        # Pillow's own category: who has decided about it for other formats has for this one.
+        warnings.warn(
+            f"the picture has {pixels} pixels: it may be a decompression bomb",
+            Image.DecompressionBombWarning,
+            stacklevel=4,
+        )
+    return container
 
 
 def latents_decoder(container: Container, weights: Weights) -> PassDecoder:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import gencodec
 from gencodec.bench.curves import psnr as psnr_of
 from gencodec.codec import Codec, meet_metric, meet_size, rate
 from gencodec.errors import TargetError
@@ -25,6 +26,15 @@ def test_a_size_is_met_from_below(codec: Codec, photo: Photo, share: float) -> N
     assert 0.98 * target <= len(found.stream) <= target
     assert found.value == len(found.stream) and 1 <= found.passes <= rate.MAX_PASSES
     assert codec.decompress(found.stream).shape == (256, 320, 3)
+
+
+def test_a_size_from_the_package(photo: Photo) -> None:
+    pixels = photo(90, 120)
+    stream = gencodec.compress(pixels, target_bytes=1500, tile=64, device="cpu")
+    info = gencodec.info(stream)
+    assert 1200 < info.file_bytes <= 1500 and info.tile_side == 64
+    part = gencodec.decompress(stream, region=(0, 0, 50, 40), scale=2, device="cpu")
+    assert part.shape == (20, 25, 3)
 
 
 def test_a_fidelity_is_met_from_above(codec: Codec, photo: Photo) -> None:
