@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gencodec.cli import options, views
 from gencodec.cli.batch import Teller, run_jobs
 from gencodec.cli.failures import UsageError, visible
-from gencodec.cli.large import goes_in_strips, warning, write_strips
+from gencodec.cli.large import goes_in_strips, strips_writer, warning
 from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.plan import (
     FORMAT_SUFFIX,
@@ -116,9 +116,9 @@ def decompress_one(
         and views.is_whole(args)
         and goes_in_strips(container, job.target, picture_format)
     ):
-        bytes_out = write_strips(
-            codec.get(), stream, container, job.target, max_pixels=args.max_pixels, force=args.force
-        )
+        writer = strips_writer(codec.get(), stream, header, args.max_pixels)
+        write_target(job.target, writer, force=args.force, source=job.source)
+        bytes_out = job.target.stat().st_size
     else:
         picture = codec.get().decompress_picture(stream, **views.showing(may_be_cut, args))
         for text in picture.notes:

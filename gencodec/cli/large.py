@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from gencodec.bitstream import ALPHA, EXIF, ICC, WARNED_PIXELS, XMP, Container
-from gencodec.cli.failures import describe
+from gencodec.bitstream import ALPHA, EXIF, ICC, WARNED_PIXELS, XMP, Container, Header
 from gencodec.cli.plan import is_special
-from gencodec.errors import ImageError, OutputError
+from gencodec.errors import ImageError
 
 if TYPE_CHECKING:
     from gencodec.codec import Codec
@@ -52,26 +52,14 @@ def goes_in_strips(container: Container, target: Path | None, picture_format: st
     return large and plain and in_file and picture_format == "ppm"
 
 
-def write_strips(
-    codec: Codec, stream: bytes, container: Container, target: Path, *, max_pixels: int, force: bool
-) -> int:
-    """Decode a stream into a PPM file; its size in bytes."""
-    from gencodec.image import atomic_write, write_ppm_strips
+def strips_writer(
+    codec: Codec, stream: bytes, header: Header, max_pixels: int
+) -> Callable[[BinaryIO], None]:
+    """What writes the picture of a stream as PPM into an open file, while it is decoded."""
+    from gencodec.image import write_ppm_strips
 
-    header = container.header
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make folder {target.parent}: {describe(error)}") from error
-    atomic_write(
-        target,
-        lambda file: write_ppm_strips(
-            file,
-            codec.decompress_strips(stream, max_pixels=max_pixels),
-            header.width,
-            header.height,
-            grey=header.grey,
-        ),
-        overwrite=force,
-    )
-    return target.stat().st_size
+    def write(file: BinaryIO) -> None:
+        strips = codec.decompress_strips(stream, max_pixels=max_pixels)
+        write_ppm_strips(file, strips, header.width, header.height, grey=header.grey)
+
+    return write

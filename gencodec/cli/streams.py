@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -52,9 +52,13 @@ def read_anything(source: Path | None) -> bytes:
 
 
 def write_target(
-    target: Path | None, data: bytes, *, force: bool, source: Path | None = None
+    target: Path | None,
+    data: bytes | Callable[[BinaryIO], None],
+    *,
+    force: bool,
+    source: Path | None = None,
 ) -> None:
-    """Write a result to a file (None: to stdout).
+    """Write a result, or what the callable writes, to a file (None: to stdout).
 
     A file appears whole or not at all; folders on the way are made. It bears the time of `source`,
     where there is one: pictures without EXIF are sorted by it. Raises OutputError, OSError,
@@ -64,6 +68,9 @@ def write_target(
         if sys.stdout is None:
             raise OutputError("standard output is closed")
         with stdout_guard():
+            if callable(data):
+                data(sys.stdout.buffer)
+                return
             rest = memoryview(data)
             while rest:  # with PYTHONUNBUFFERED the stream is raw and may take only a part
                 rest = rest[sys.stdout.buffer.write(rest) or 0 :]

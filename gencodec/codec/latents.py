@@ -122,7 +122,7 @@ def decode_latents(
         channels = weights.vae.config.latent
         y_hat16 = features.new_zeros((len(decoders), channels, height, width))
         y_hat16 = y_hat16.to(memory_format=torch.channels_last)
-        known = torch.ones_like(y_hat16, dtype=torch.bool)
+        known: Tensor | None = None  # all of it, as in every sound stream
         for index in range(GROUPS):
             context = prior.context(index, features, y_hat16)
             parts = [prior.gaussians(index, phase, context, row) for phase in range(GROUPS)]
@@ -130,13 +130,14 @@ def decode_latents(
                 place = coded_slices(index, phase, channels)
                 y_hat16[place] = symbols * MEAN_UNITS + parts[phase].mean16
             if any(decoder.missing is not None for decoder in decoders):
+                if known is None:
+                    known = torch.ones_like(y_hat16, dtype=torch.bool)
                 for phase, there in enumerate(_known(decoders, parts)):
                     known[coded_slices(index, phase, channels)] = there
         for decoder in decoders:
             decoder.finish()
         y_hat = y_hat16 / MEAN_UNITS
-        cut = any(decoder.exhausted for decoder in decoders)
-        return conceal(y_hat, known) if cut else y_hat
+        return y_hat if known is None else conceal(y_hat, known)
 
 
 def _hyper(side: int) -> int:
