@@ -16,9 +16,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gencodec.bitstream import LATENTS, Box, Container, Header, TileGrid
+from gencodec.bitstream import LATENTS, Box, Container, Header, Limits, TileGrid
 from gencodec.entropy import PassDecoder
-from gencodec.errors import ChecksumError, FormatError
+from gencodec.errors import ChecksumError, FormatError, LimitError
 from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.weights import Weights
 
@@ -42,14 +42,22 @@ def latent_size(header: Header) -> tuple[int, int]:
 def choose_grid(width: int, height: int, tile: int | str | None) -> TileGrid | None:
     """The tiles of a picture: None for one tile; `tile` is a side in pixels, ``"auto"`` or None.
 
-    ValueError when it is something else, LimitError when the tiles would be too many.
+    ValueError when it is something else, LimitError when the tiles would be too many or one of
+    them larger than any reader takes.
     """
+    if tile is None and width * height > Limits().max_tile_pixels:
+        raise LimitError(
+            f"a picture of {width}x{height} pixels needs tiles: without them it has at most "
+            f"{Limits().max_tile_pixels} pixels"
+        )
     if tile is None or (tile == "auto" and width * height <= UNTILED_PIXELS):
         return None
     if isinstance(tile, str) and tile != "auto":
         raise ValueError(f"tile must be a side in pixels, 'auto' or None, not {tile!r}")
     try:
         return TileGrid(width, height, AUTO_TILE_SIDE if tile == "auto" else int(tile))
+    except LimitError:
+        raise
     except FormatError as error:
         raise ValueError(str(error)) from None
 

@@ -115,6 +115,15 @@ def test_tiles_that_cannot_be(tiny: Codec, photo: Photo) -> None:
             tiny.compress(photo(20, 20), tile=tile)
 
 
+def test_the_writer_keeps_to_what_readers_take() -> None:
+    with pytest.raises(LimitError, match="needs tiles"):
+        tiles.choose_grid(9000, 8000, None)
+    with pytest.raises(LimitError, match="tiles"):
+        tiles.choose_grid(20_000, 20_000, 64)
+    grid = tiles.choose_grid(20_000, 20_000, "auto")
+    assert grid is not None and grid.count == 400
+
+
 # Regions ---------------------------------------------------------------------------------------
 
 
