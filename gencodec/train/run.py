@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from gencodec.model.weights import load_weights, thaw
 
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
 from .depthwise import use_faster_gradient
-from .export import Candidate, fit_weights, measured, plain_weights
+from .export import CURVE_QUALITIES, Candidate, fit_weights, measured, plain_weights
 from .gallery import Gallery
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
@@ -121,7 +120,12 @@ def _export(
             "installed; the same command measures them where it is"
         )
         return None
-    curve = {"content_sha256": candidate.content_sha256, **asdict(candidate.curve)}
+    curve = {
+        "content_sha256": candidate.content_sha256,
+        "quality": CURVE_QUALITIES,
+        "bpp": candidate.curve.bpp,
+        "psnr": candidate.curve.psnr,
+    }
     atomic_write(run / CURVE, (json.dumps(curve) + "\n").encode(), overwrite=True)
     return candidate
 
@@ -175,10 +179,9 @@ def _batch(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
 
 def _flops_share(state: RunState, say: Say) -> Callable[[float], float] | None:
     """Pixels a second -> share of the rate of a large matrix product, where there is a GPU."""
-    flops = training_flops_per_pixel(state.vae.config)
     if state.device.type != "cuda":
-        say(f"{flops / 1e3:.0f} kFLOP a pixel")
         return None
+    flops = training_flops_per_pixel(state.vae.config)
     peak = peak_flops(state.device)
     say(f"{flops / 1e3:.0f} kFLOP a pixel; an 8192 x 8192 bf16 product: {peak / 1e12:.0f} TFLOP/s")
     return lambda pixels_per_second: pixels_per_second * flops / peak

@@ -98,11 +98,11 @@ def loss_of(vae: ImageVae, x: Tensor) -> float:
 
 def test_a_few_steps_lower_the_loss(photo: Photo, tmp_path: Path) -> None:
     x = batch(photo)
-    plan = plan_of(25)
+    plan = plan_of(20)
     state = new_state(block_transform(photo), plan)
     loss = loss_of(state.vae, x)
     train(state, store_of(photo), x, plan, tmp_path)
-    assert state.step == 25
+    assert state.step == 20
     assert loss_of(state.vae, x) < 0.995 * loss
     assert loss_of(state.average, x) < loss
 
