@@ -78,7 +78,7 @@ class Gallery:
             arrived.append(self._arrived.get())
         if not arrived:
             return []
-        kept = [photo for photo in arrived if photo.name in self._kept or held_out(photo.name)]
-        training = [photo for photo in arrived if photo not in kept]
-        self.settle(training, kept)
+        kept = {photo.name for photo in arrived if held_out(photo.name)} | self._kept
+        training = [photo for photo in arrived if photo.name not in kept]
+        self.settle(training, [photo for photo in arrived if photo.name in kept])
         return [photo.pixels for photo in training]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from gencodec.train import gallery
 from gencodec.train.photos import (
     Photo,
     PhotoFolder,
@@ -153,6 +155,33 @@ def test_pictures_that_come_later_are_given_once(photo: Make, tmp_path: Path) ->
     names = [found.name for found in (*early, *late) if isinstance(found, Photo)]
     assert sorted(names) == ["0.png", "1.png", "2.png"]
     assert list(folder.new()) == []
+
+
+def test_a_gallery_notes_what_comes_while_it_watches(
+    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "WATCH_SECONDS", 0.01)
+    pictures, run = tmp_path / "pictures", tmp_path / "run"
+    run.mkdir()
+    save(pictures / "first.png", photo(20, 20))
+    said: list[str] = []
+    watcher = gallery.Gallery([pictures], run, said.append)
+    watcher.settle(list(watcher.read()), [])
+    assert watcher.arrivals() == []
+    with watcher.watching():
+        save(pictures / "0033.png", photo(20, 20))  # one that the lot holds out
+        save(pictures / "later.png", photo(24, 20))
+        (pictures / "broken.png").write_bytes(b"")
+        arrived: list[np.ndarray] = []
+        for _ in range(1000):
+            arrived += watcher.arrivals()
+            if arrived and any("broken.png" in line for line in said):
+                break
+            time.sleep(0.01)
+    assert [pixels.shape for pixels in arrived] == [(24, 20, 3)]
+    table = (run / "pictures.csv").read_text().splitlines()
+    parts = {line.split(",")[0]: line.split(",")[-1] for line in table[1:]}
+    assert parts == {"0033.png": "held out", "first.png": "trained", "later.png": "trained"}
 
 
 def test_equal_names_in_different_folders_are_different_pictures(
