@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from gencodec.bench.report import write_report
 
 from .likeness import Likeness, Match, find
@@ -119,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     for picture in PhotoFolder(args.sources).new():
         if isinstance(picture, Photo):
             training.append(Likeness(picture.name, picture.pixels))
-            picture = Photo(picture.name, picture.sha256, picture.pixels[:0])
+            picture = Photo(picture.name, picture.sha256, np.empty((0, 0, 3), np.uint8))
         pictures.append(picture)
     if not pictures:
         raise ValueError(f"no pictures in {', '.join(map(str, args.sources))}")
