@@ -23,15 +23,15 @@ LONG_SIDE = 224
 COARSE, FINE, FLOOR = 8, 16, 4
 LEAST_SIDE = 0.35
 """The smallest windows looked at, as a share of the largest that fits."""
-SCALE_STEP, STRIDE = 1.1, 0.07
-COARSE_LEAST, FINE_LEAST = 0.85, 0.8
+SCALE_STEP, STRIDE = 1.12, 0.08
+COARSE_LEAST, FINE_LEAST = 0.8, 0.8
 """Correlations from which two windows are looked at closely, and from which they are the same."""
 FLAT = 2.0
 """Levels; windows with less structure than this (sky, paper) look like anything."""
 LEAST_CELLS = 8
 CLOSER = 5
 """Windows of each needle, and needles of each picture, that are looked at closely."""
-ASPECT_STEP = 0.03
+ASPECT_STEP = 0.04
 
 Array = npt.NDArray[np.floating[Any]]
 
