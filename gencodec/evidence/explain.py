@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -202,8 +202,7 @@ def refusal_of(stream: bytes, codec: Codec) -> str:
 def relabelled(stream: bytes, other: Weights) -> bytes:
     """The file with the other weights' id written into its header, packed anew: a forgery."""
     container = unpack(stream)
-    header = container.header
-    forged = type(header)(other.weights_id, header.step, header.width, header.height, header.grey)
+    forged = replace(container.header, weights_id=other.weights_id)
     return pack(Container(forged, container.sections))
 
 
