@@ -13,11 +13,17 @@ from gencodec.evidence.audit import Audit
 EVIDENCE = Path(__file__).resolve().parents[2] / "docs" / "evidence"
 
 
+def committed(name: str) -> tuple[str, str]:
+    """The figures and the page of one command."""
+    figures, page = EVIDENCE / f"{name}.json", EVIDENCE / f"{name}.html"
+    if not figures.exists():
+        pytest.skip(f"{figures.name} is not here")
+    return figures.read_text(encoding="utf-8"), page.read_text(encoding="utf-8")
+
+
 def test_the_audit_is_of_one_run() -> None:
-    if not EVIDENCE.exists():
-        pytest.skip("docs/ is not here")
-    figures = from_text(Audit, (EVIDENCE / "audit.json").read_text(encoding="utf-8"))
-    page = (EVIDENCE / "audit.html").read_text(encoding="utf-8")
+    text, page = committed("audit")
+    figures = from_text(Audit, text)
     assert figures.complete and figures.membership is not None and figures.control is not None
     assert figures.control.caught
     for words in (figures.verdict, figures.weights_id[:8], figures.membership.finding):
@@ -26,10 +32,8 @@ def test_the_audit_is_of_one_run() -> None:
 
 
 def test_the_explanation_is_of_one_run() -> None:
-    if not EVIDENCE.exists():
-        pytest.skip("docs/ is not here")
-    (line,) = (EVIDENCE / "explain.json").read_text(encoding="utf-8").splitlines()
+    text, page = committed("explain")
+    (line,) = text.splitlines()
     record = json.loads(line)
-    page = (EVIDENCE / "explain.html").read_text(encoding="utf-8")
     assert record["verdict"] in page and str(record["file_bytes"]) in page
     assert record["weights_id"][:8] in page
