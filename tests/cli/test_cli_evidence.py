@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gencodec.bench.report import from_text
 from gencodec.evidence import accounting
 from gencodec.evidence import audit as audit_module
 from gencodec.evidence.memoriser import memorise
@@ -93,7 +94,9 @@ def test_audit_without_training_pictures_says_what_it_left_out(
     assert record["passed"] and not record["complete"]
     assert record["membership"] is None and len(record["left_out"]) == 2
     assert "was not fully tested" in record["verdict"]
-    report = json.loads((tmp_path / "report.json").read_text())
+    text = (tmp_path / "report.json").read_text()
+    assert from_text(audit_module.Audit, text).verdict == record["verdict"]
+    report = json.loads(text)
     assert report["order"] == record["order"] and report["command"].startswith("gencodec audit")
     page = (tmp_path / "page.html").read_text()
     assert record["verdict"] in page and "not measured" in page
