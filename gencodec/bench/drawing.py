@@ -17,8 +17,9 @@ from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Sample
 from gencodec.image import Pixels, atomic_write
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; black is for gencodec.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's colours, told apart by colour-blind readers too, and two more; black is for
+# gencodec.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5230", "#777777")
 OWN_LABEL = "gencodec"
 STYLE: Any = {
     "svg.hashsalt": "gencodec",  # the same file from the same figures
@@ -67,12 +68,19 @@ def draw_curves(curve: Curve, others: Sequence[Line], title: str, path: Path) ->
             axes.annotate(
                 f"{line.label} (published)" if line.published else line.label,
                 end,
-                (MAX_BPP * 1.03, at),
+                (MAX_BPP * 1.06, at),
                 color="#222222",
                 va="center",
                 fontweight="bold" if line.label == OWN_LABEL else "normal",
                 annotation_clip=False,
-                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 1.5, "shrinkB": 0},
+                arrowprops={
+                    "arrowstyle": "-",
+                    "color": colour,
+                    "linewidth": 1.5,
+                    "relpos": (0.0, 0.5),
+                    "shrinkA": 2,
+                    "shrinkB": 0,
+                },
             )
         axes.set_xlim(0.0, MAX_BPP)
         axes.set_ylim(24.0, None)
