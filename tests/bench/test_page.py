@@ -164,6 +164,9 @@ seen.original = !byId("over").hidden;
 seen.caption = byId("right-caption").textContent;
 seen.deltas = byId("deltas").rows.length;
 seen.own = byId("deltas").querySelector("tr.own").cells[1].firstChild.textContent;
+byId("anchor").value = "vtm";
+byId("anchor").dispatchEvent(new Event("change"));
+seen.others = byId("deltas").rows.length;
 seen.speed = document.querySelectorAll("#speed-encode circle").length;
 seen.bugs = byId("bugs-table").textContent;
 seen.names = [...byId("legend").querySelectorAll("button")].map((b) => b.textContent);
@@ -198,7 +201,8 @@ def test_the_page_in_a_browser(report: Report, tmp_path: Path) -> None:
     assert seen["wipe"] == "250" and seen["clip"] == "inset(0px 0px 0px 80%)"
     assert seen["zoomed"] and seen["panned"] and seen["original"]
     assert seen["caption"].startswith("1\u202f010 bytes (+1.0\u202f%), 0.500 bpp")
-    assert seen["deltas"] == 3 and seen["own"].endswith("\u202f%")
+    assert seen["deltas"] == 2 and seen["own"] == "\u221250.0\u202f%"  # against the rival
+    assert seen["others"] == 3  # against what was published, the rival as well
     assert seen["speed"] == 4  # a dot and its place to point at, for each codec
     assert "it <broke>" in seen["bugs"]
     assert seen["names"][1] == LABEL

@@ -227,7 +227,7 @@ function drawCurves() {
 
 const anchors = data.codecs.filter((codec) => data.deltas.some((d) => d.anchor === codec.name));
 const anchorOf = fillSelect("anchor", anchors.map((c) => [c.name, c.title]),
-  (anchors.find((c) => c.published) || anchors.find((c) => c.name !== data.own) || { name: "" }).name, drawDeltas);
+  (anchors.find((c) => !c.published && c.name !== data.own) || anchors[0] || { name: "" }).name, drawDeltas);
 
 function drawDeltas() {
   byId("comparison").hidden = !anchors.length;
