@@ -8,6 +8,7 @@ again behind it, and the exit code is 1. Case number i of a seed is always the s
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import mmap
 import os
@@ -27,6 +28,8 @@ from tests.fuzz.targets import DEEP, TARGETS
 
 HANG_SECONDS = 10.0
 START_SECONDS = 120.0  # for torch and the weights, on a busy machine
+MOST_LATE = 3
+NOT_BEGUN = 2**64 - 1
 GROWTH_BYTES = 256 << 20
 """Memory that a worker may gain between its hundredth case and its last."""
 
@@ -44,7 +47,9 @@ def samples_for(target: str) -> list[bytes]:
 def work(target: str, seed: int, first: int, last: int, state: Path, report: Path) -> int:
     """The worker: cases first..last-1. The number under way stands in the file `state`."""
     samples, deep, run = samples_for(target), target in DEEP, TARGETS[target]
+    faulthandler.dump_traceback_later(START_SECONDS - 5)
     run(samples[0])
+    faulthandler.cancel_dump_traceback_later()
     answers: Counter[str] = Counter()
     slowest, early = 0.0, 0
     with open(state, "r+b") as file, mmap.mmap(file.fileno(), 16) as shared:
@@ -89,17 +94,22 @@ def watch(target: str, seed: int, cases: int, seconds: float) -> dict[str, objec
     """Run workers until all cases are done or the time is over; what they found."""
     begun = time.monotonic()
     answers: Counter[str] = Counter()
-    first, slowest, peak, growth = 0, 0.0, 0, 0
+    first, slowest, peak, growth, late = 0, 0.0, 0, 0, 0
     samples, deep = samples_for(target), target in DEEP
     with tempfile.TemporaryDirectory() as folder:
         state, report = Path(folder, "state"), Path(folder, "report")
         while first < cases and time.monotonic() - begun < seconds:
-            state.write_bytes(first.to_bytes(8, "little") + bytes(8))
+            state.write_bytes(NOT_BEGUN.to_bytes(8, "little") + bytes(8))
             report.unlink(missing_ok=True)
             command = [sys.executable, "-m", "tests.fuzz", target, "--worker", str(state)]
             command += [str(report), "--seed", str(seed), "--first", str(first)]
             worker = subprocess.Popen([*command, "--cases", str(cases)])
-            stuck = _follow(worker, state, first, begun + seconds)
+            end = _follow(worker, state, begun + seconds)
+            if end == "late":  # no case was tried: a machine with too much to do
+                late += 1
+                if late == MOST_LATE:
+                    raise SystemExit(f"{late} workers did not begin in {START_SECONDS:g} s")
+                continue
             if report.exists():
                 found = json.loads(report.read_text())
                 answers.update(found["answers"])
@@ -108,7 +118,8 @@ def watch(target: str, seed: int, cases: int, seconds: float) -> dict[str, objec
                 first += found["cases"]
                 continue
             number = int.from_bytes(state.read_bytes()[:8], "little")
-            name = f"{target}-{'hang' if stuck else f'died{worker.returncode}'}"
+            number = first if number == NOT_BEGUN else number
+            name = f"{target}-{end or f'died{worker.returncode}'}"
             print("saved", save(case(seed, number, deep, samples), name), file=sys.stderr)
             answers["HARM " + name] += 1
             # What the worker had counted is lost with it; its cases are known to be harmless.
@@ -130,14 +141,14 @@ def watch(target: str, seed: int, cases: int, seconds: float) -> dict[str, objec
     }
 
 
-def _follow(worker: subprocess.Popen[bytes], state: Path, first: int, end: float) -> bool:
-    """Wait for a worker; ask it to end when time is over; True if it had to be killed."""
-    last, since, started = first, time.monotonic(), False
+def _follow(worker: subprocess.Popen[bytes], state: Path, end: float) -> str | None:
+    """Wait for a worker; ask it to end when time is over; why it had to be killed, if so."""
+    last, since, started = -1, time.monotonic(), False
     while worker.poll() is None:
         time.sleep(0.2)
         number = int.from_bytes(state.read_bytes()[:8], "little")
         now = time.monotonic()
-        if number != last:
+        if number != last and number != NOT_BEGUN:
             last, since, started = number, now, True
         if now > end:
             with open(state, "r+b") as file:
@@ -146,8 +157,8 @@ def _follow(worker: subprocess.Popen[bytes], state: Path, first: int, end: float
         if now - since > (HANG_SECONDS if started else START_SECONDS):
             worker.kill()
             worker.wait()
-            return True
-    return False
+            return "hang" if started else "late"
+    return None
 
 
 def main() -> int:
