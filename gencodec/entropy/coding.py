@@ -1,13 +1,13 @@
 """Passes of symbols <-> payload, in the canonical order of FORMAT.md.
 
     pass 0                                   pass 1
-    | scale 5 | scale 6 | ... | escapes |    | scale 5 | ...            decode order ->
+    | scale 63 | scale 62 | ... | escapes |    | scale 63 | ...         decode order ->
 
 A picture is a sequence of passes. A pass is a pair of equally long arrays, symbols (int32) and
 scale indices (uint8). Elements whose scale index is under `tables.skip_below` are not coded:
-their symbol is 0. The others are grouped by ascending scale index, in their own order within a
-group, each group with its one table; the symbols that lie outside their table follow at the end
-of the pass.
+their symbol is 0. The others are grouped by descending scale index (a file that is cut keeps what
+matters most), in their own order within a group, each group with its one table; the symbols that
+lie outside their table follow at the end of the pass.
 
 Payload: u32 CRC-32 of all symbols, then the coder's u32 words in decode order (little-endian).
 """
@@ -130,7 +130,7 @@ class PassDecoder:
         values = np.zeros(grouping.order.size, np.int32)
         escapes: list[tuple[int, int]] = []  # place in grouped order, half-width
         self.requested += values.size
-        none_there, there = self.exhausted, 0
+        none_there, there = self.exhausted, grouping.order.size
         for index, span in grouping.groups():
             if self.exhausted:
                 break
@@ -143,7 +143,7 @@ class PassDecoder:
             escaped = np.flatnonzero(entries == 2 * half_width + 1)
             escapes.extend((span.start + int(place), half_width) for place in escaped)
             self.decoded += entries.size
-            there = span.stop
+            there = span.start
         lost = []
         for place, half_width in escapes:
             values[place] = self._decode_escape(half_width)
@@ -154,7 +154,7 @@ class PassDecoder:
         self.missing = None
         if self.exhausted:
             self.missing = np.full(symbols.size, none_there)
-            self.missing[grouping.order[there:]] = True
+            self.missing[grouping.order[:there]] = True
             self.missing[grouping.order[lost]] = True
         self._check = _update_check(self._check, symbols)
         if self._oversized or (self.exhausted and self._complete):
@@ -228,8 +228,8 @@ class _Grouping:
         object.__setattr__(self, "bounds", bounds.tolist())
 
     def groups(self) -> Iterator[tuple[int, slice]]:
-        """Scale index and span in `order` of each group that is not empty, ascending."""
-        for index in range(N_SCALES):
+        """Scale index and span in `order` of each group that is not empty, in decode order."""
+        for index in reversed(range(N_SCALES)):
             if self.bounds[index] < self.bounds[index + 1]:
                 yield index, slice(self.bounds[index], self.bounds[index + 1])
 

@@ -108,7 +108,7 @@ PINNED_PASSES: list[Pass] = [
     (np.array([-65535, 0, 2], np.int32), np.array([12, 12, 12], np.uint8)),
 ]
 PINNED_CHECK = 830295729
-PINNED_WORDS = [372932863, 100658015, 688598494, 1008610943]
+PINNED_WORDS = [372790520, 430403627, 2231332318, 1008610943]
 
 
 def test_the_bytes_of_a_small_example_never_change() -> None:
@@ -151,7 +151,7 @@ def reference_decode(
     for scale_index in scale_indices:
         symbols = np.zeros(scale_index.size, np.int32)
         escapes = []
-        for index in range(tables.skip_below, N_SCALES):
+        for index in reversed(range(tables.skip_below, N_SCALES)):
             half_width = int(tables.half_width[index])
             for place in np.flatnonzero(scale_index == index):
                 entry = pop(tables.table(index).tolist())
@@ -238,7 +238,7 @@ def test_decode_refuses_bad_scale_indices(scale_index: np.ndarray) -> None:
 
 def coded_order(scale_index: np.ndarray) -> np.ndarray:
     coded = np.flatnonzero(scale_index >= SKIP_BELOW)
-    return coded[np.argsort(scale_index[coded], kind="stable")]
+    return coded[np.argsort(-scale_index[coded].astype(int), kind="stable")]
 
 
 @pytest.mark.parametrize("escapes", [0.0, 0.1])
@@ -268,7 +268,7 @@ def test_a_cut_payload_decodes_its_beginning(escapes: float) -> None:
 
 
 def test_a_group_that_runs_out_is_zero_and_all_before_it_is_right() -> None:
-    groups = (10, 20, 30, 40)
+    groups = (40, 30, 20, 10)
     scale_index = np.repeat(np.array(groups, np.uint8), 50)
     rng = np.random.default_rng(2)
     symbols = rng.integers(-1, 2, 200).astype(np.int32)

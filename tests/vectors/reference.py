@@ -174,7 +174,7 @@ class Tables:
         """The symbols of one pass: groups by scale index, then what lies outside its table."""
         symbols = np.zeros(scale_index.size, np.int64)
         escapes = []
-        for i in range(self.skip_below, 64):
+        for i in reversed(range(self.skip_below, 64)):
             h = self.half_width[i]
             for place in np.flatnonzero(scale_index == i):
                 symbols[place] = coder.symbol(self.sums[i]) - h
