@@ -141,7 +141,9 @@ def test_a_full_disk_is_one_line(
 ) -> None:
     resource = pytest.importorskip("resource", reason="no limits on this system")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (2**20, before[1])
+    )  # less than a checkpoint, more than pytest prints
     try:
         code, line = error_of(capsys, pictures, "-o", tmp_path / "run", *SMALL, "--steps", 1)
     finally:

@@ -232,10 +232,13 @@ def test_a_checkpoint_holds_everything(photo: Photo, tmp_path: Path) -> None:
 
 @pytest.fixture
 def full_disk() -> Iterator[Callable[[], None]]:
-    """Called, it leaves no file of this process room for more than 4 KB until the test ends."""
+    """Called, it leaves no file of this process room for more than a MiB until the test ends.
+
+    A checkpoint needs two; what pytest prints, into a file perhaps, needs less.
+    """
     resource = pytest.importorskip("resource", reason="no limits on this system")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
