@@ -16,9 +16,6 @@ from gencodec.bench.speed import CodecSpeed, Speed
 TARGET = "vtm-18.0"
 """The published curve that the README names beside what was measured."""
 
-BUSY = 0.5
-"""From this load on a machine is not idle when a race begins."""
-
 ROWS = 6
 """Qualities shown of those measured."""
 
@@ -85,8 +82,8 @@ def speed_section(report: Report) -> str:
         parts.append(f"{direction.capitalize()} time goes to {_shares(speed, direction)}.")
     machine, data = report.environment, report.dataset
     where = machine.cpu if machine.device == "cpu" else f"{machine.device} beside {machine.cpu}"
-    if speed.load is not None and speed.load >= BUSY:
-        where += f" that was busy otherwise (load {speed.load:.1f} on {machine.cores} cores)"
+    if speed.load is not None:  # what measured the curves just before counts in it
+        where += f" (load {speed.load:.1f} on {machine.cores} cores in the minute before)"
     parts.append(
         f"Measured on {where}, {_threads(speed.threads)}, torch {machine.versions['torch']}: "
         f"{count} images of `{data.folder}`, medians of "
