@@ -161,7 +161,9 @@ def test_no_cuda(run: Run, one_error: OneError, tmp_path: Path, make_photo: Make
     one_error(result, 1, "no CUDA device")
 
 
-def test_streams_verify_under_other_thread_counts(run: Run, tmp_path: Path, make_photo: MakePhoto) -> None:
+def test_streams_verify_under_other_thread_counts(
+    run: Run, tmp_path: Path, make_photo: MakePhoto
+) -> None:
     make_photo(tmp_path / "photo.png", 200, 150)
     for count in (1, 2):
         assert (
