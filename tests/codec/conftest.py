@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from gencodec.codec import Codec
 from gencodec.entropy import gaussian_tables
@@ -52,24 +50,6 @@ def tiny(tiny_path: Path) -> Codec:
     return Codec.load(tiny_path, device="cpu")
 
 
-def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """A picture with the spectrum of a photo and some grain: uint8 (H, W, 3)."""
-    rng = np.random.default_rng(seed)
-    total = np.full((height, width, 3), 128.0)
-    for level in range(1, 8):
-        for colours in (np.ones(3), rng.uniform(-0.4, 0.4, 3)):
-            noise = rng.standard_normal((2**level + 1, 2**level + 1)).astype(np.float32)
-            layer = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
-            total += np.asarray(layer)[:, :, None] * colours * (60.0 / 1.9**level)
-    total += rng.normal(0.0, 3.0, (height, width, 1))
-    return np.clip(total, 0, 255).astype(np.uint8)
-
-
-@pytest.fixture(name="photo", scope="session")
-def _photo() -> Callable[..., np.ndarray]:
-    return photo
-
-
 @pytest.fixture(name="psnr", scope="session")
 def _psnr() -> Callable[[np.ndarray, np.ndarray], float]:
     def psnr(first: np.ndarray, second: np.ndarray) -> float:
@@ -77,31 +57,3 @@ def _psnr() -> Callable[[np.ndarray, np.ndarray], float]:
         return float(10.0 * np.log10(255.0**2 / max(float(error), 1e-9)))
 
     return psnr
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[int], None]]:
-    """Sets the number of CPU threads for the length of a test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def medium_precision() -> Iterator[None]:
-    """For the length of a test, torch may round float32 products as it likes."""
-    torch.set_float32_matmul_precision("medium")
-    yield
-    torch.set_float32_matmul_precision("highest")
-    backends: Any = torch.backends
-    if hasattr(backends, "fp32_precision"):
-        backends.mkldnn.matmul.fp32_precision = "none"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """These pictures are too small for two, and threads that wait for each other burn a busy CPU.
-
-    Tests of thread counts set their own.
-    """
-    torch.set_num_threads(1)

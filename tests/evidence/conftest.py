@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from gencodec.bench.contestants import OWN_NAME, Recipe
@@ -21,24 +20,6 @@ from gencodec.train.photos import Photo
 def codec() -> Gencodec:
     """The shipped weights at quality 60, on the CPU."""
     return load(Recipe(OWN_NAME, None, "cpu", 60.0))
-
-
-def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """A picture with the spectrum of a photo and some grain: uint8 (H, W, 3)."""
-    rng = np.random.default_rng(seed)
-    total = np.full((height, width, 3), 128.0)
-    for level in range(1, 8):
-        for colours in (np.ones(3), rng.uniform(-0.4, 0.4, 3)):
-            noise = rng.standard_normal((2**level + 1, 2**level + 1)).astype(np.float32)
-            layer = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
-            total += np.asarray(layer)[:, :, None] * colours * (60.0 / 1.7**level)
-    total += rng.normal(0.0, 2.0, (height, width, 1))
-    return np.clip(total, 0, 255).astype(np.uint8)
-
-
-@pytest.fixture(name="photo", scope="session")
-def _photo() -> Callable[..., np.ndarray]:
-    return photo
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +42,3 @@ def named() -> Callable[[str, np.ndarray], Photo]:
         return Photo(name, hashlib.sha256(pixels.tobytes()).hexdigest(), pixels)
 
     return make
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    torch.set_num_threads(1)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -71,31 +70,3 @@ def tiny_weights(tiny_path: Path) -> Weights:
 @pytest.fixture(name="lively_vae")
 def _lively_vae() -> Callable[[int], ImageVae]:
     return lively_vae
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[int], None]]:
-    """Sets the number of CPU threads for the length of a test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def medium_precision() -> Iterator[None]:
-    """For the length of a test, torch may round float32 products as it likes."""
-    torch.set_float32_matmul_precision("medium")
-    yield
-    torch.set_float32_matmul_precision("highest")
-    backends: Any = torch.backends
-    if hasattr(backends, "fp32_precision"):
-        backends.mkldnn.matmul.fp32_precision = "none"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """These pictures are too small for two, and threads that wait for each other burn a busy CPU.
-
-    Tests of thread counts set their own.
-    """
-    torch.set_num_threads(1)

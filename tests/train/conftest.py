@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from gencodec.train import loop
@@ -46,12 +45,3 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(loop, "time", clock)
     return clock
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """These pictures are too small for two, and threads that wait for each other burn a busy CPU.
-
-    Tests of thread counts set their own.
-    """
-    torch.set_num_threads(1)

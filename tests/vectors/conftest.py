@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -53,12 +52,3 @@ def reference() -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """These pictures are too small for two, and threads that wait for each other burn a busy CPU.
-
-    Tests of thread counts set their own.
-    """
-    torch.set_num_threads(1)
