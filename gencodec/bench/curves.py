@@ -80,6 +80,13 @@ def score_at(curve: Curve, bpp: float) -> float:
     return float(_pchip(np.log(curve.bpp), curve.score, np.array([np.log(bpp)]))[0])
 
 
+def rate_at(curve: Curve, score: float) -> float:
+    """The bits per pixel at which a curve reaches a score within it, as :func:`bd_rate` sees it."""
+    if not min(curve.score) <= score <= max(curve.score):
+        raise ValueError(f"a score of {score} is outside the curve")
+    return float(np.exp(_pchip(curve.score, np.log(curve.bpp), np.array([score]))[0]))
+
+
 def _overlap(ours: npt.ArrayLike, theirs: npt.ArrayLike, what: str) -> tuple[float, float]:
     low = max(float(np.min(ours)), float(np.min(theirs)))
     high = min(float(np.max(ours)), float(np.max(theirs)))

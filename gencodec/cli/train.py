@@ -45,7 +45,7 @@ def register(parser: options.CommandParser) -> None:
         "--crops",
         type=options.positive,
         metavar="N",
-        help="crops a step (default: 8 of 160 x 160 pixels, on a GPU 64 of 256 x 256)",
+        help="crops a step (default: 6 of 192 x 192 pixels, on a GPU 64 of 256 x 256)",
     )
     recipe.add_argument(
         "--crop-side", type=options.positive, metavar="PIXELS", help="a multiple of 16"

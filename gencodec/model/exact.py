@@ -151,14 +151,22 @@ def quantise(weight: Tensor, bias: Tensor, x_max: int) -> tuple[Tensor, Tensor, 
 
 def _fitting_shift(weight: Tensor, bias: Tensor, x_max: int) -> Tensor:
     magnitude = weight.detach().abs().flatten(1).double()
-    # floor(log2) through frexp: exact, where log2 near a power of two may round either way.
-    fits_int8 = torch.frexp(WEIGHT_MAX / magnitude.amax(1).clamp_min(1e-9)).exponent - 1
+    fits_int8 = _floor_log2(WEIGHT_MAX / magnitude.amax(1).clamp_min(1e-9))
     # Rounding may add half a unit to every weight and to the bias.
     room = EXACT_LIMIT - 2.0 - 0.5 * x_max * magnitude.shape[1]
     total = x_max * magnitude.sum(1) + bias.detach().abs().double() + 0.5
-    within_bound = torch.frexp(room / total).exponent - 1
+    within_bound = _floor_log2(room / total)
     shift = torch.minimum(fits_int8, within_bound)
     return shift.clamp(SHIFT_MIN, SHIFT_MAX).to(torch.int8)
+
+
+def _floor_log2(x: Tensor) -> Tensor:
+    """floor(log2(x)) of positive, normal float64: int64, read from the exponent's bits.
+
+    log2 near a power of two may round either way; frexp is exact too, but torch.compile's
+    C++ for it does not build (torch 2.13).
+    """
+    return (x.view(torch.int64) >> 52) - 1023
 
 
 class ExactConv(nn.Module):

@@ -17,6 +17,7 @@ COMMANDS = {
     "provenance": ("gencodec.train.provenance", "check a list of training pictures against them"),
     "arithmetic": ("gencodec.train.arithmetic", "what the prior's integers cost, in bits"),
     "ship": ("gencodec.train.ship", "make a run's weights the shipped ones, if they are better"),
+    "single": ("gencodec.train.single", "what one network for all rates costs against single ones"),
     "gain": ("gencodec.train.gain", "bits that weights save against others on a folder"),
 }
 

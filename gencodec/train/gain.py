@@ -81,7 +81,8 @@ def _joined(points: Sequence[Curve]) -> Curve:
     return Curve(tuple(p.bpp[0] for p in points), tuple(p.psnr[0] for p in points))
 
 
-def _mean(table: Sequence[Sequence[Curve]]) -> Curve:
+def mean_curve(table: Sequence[Sequence[Curve]]) -> Curve:
+    """The curve of the means over pictures of what :func:`measure` yields."""
     rows = [_joined(points) for points in table]
     return Curve(
         tuple(np.mean([row.bpp for row in rows], axis=0).tolist()),
@@ -114,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     device = choose_device(args.device)
     codecs = [Codec.load(model, device=str(device)) for model in (args.model, args.against)]
     ours, theirs = (measure(codec, photos, args.qualities) for codec in codecs)
-    mean, other = _mean(ours), _mean(theirs)
+    mean, other = mean_curve(ours), mean_curve(theirs)
     digest = hashlib.sha256("".join(photo.sha256 for photo in photos).encode())
     report = Gain(
         what=WHAT,

@@ -17,6 +17,7 @@ from gencodec.bench.curves import (
     common_range,
     overlap_share,
     psnr,
+    rate_at,
     score_at,
 )
 
@@ -85,6 +86,16 @@ def test_a_score_between_points() -> None:
     assert curve.score[3] < score_at(curve, between) < curve.score[4]
     with pytest.raises(ValueError, match="outside"):
         score_at(curve, 2 * curve.bpp[-1])
+
+
+def test_a_rate_between_points() -> None:
+    curve = CLASSICS[0].curve
+    assert rate_at(curve, curve.score[3]) == pytest.approx(curve.bpp[3])
+    between = (curve.score[3] + curve.score[4]) / 2
+    assert curve.bpp[3] < rate_at(curve, between) < curve.bpp[4]
+    assert score_at(curve, rate_at(curve, between)) == pytest.approx(between, abs=0.02)
+    with pytest.raises(ValueError, match="outside"):
+        rate_at(curve, curve.score[-1] + 1.0)
 
 
 def test_psnr() -> None:

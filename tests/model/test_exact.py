@@ -178,6 +178,18 @@ def test_quantise_takes_the_finest_shift_within_the_bound(
     assert not bool(could_be_finer.any())
 
 
+@pytest.mark.parametrize("exponent", range(-6, 7))
+def test_quantise_is_sharp_at_powers_of_two(exponent: int) -> None:
+    """The largest weight that fits int8 at a shift, and the next float32 above it."""
+    fits = torch.tensor(WEIGHT_MAX * 2.0**exponent)
+    above = torch.nextafter(fits, torch.tensor(torch.inf))
+    shifts = [
+        int(quantise(weight.view(1, 1, 1, 1), torch.zeros(1), 255)[2]) for weight in (fits, above)
+    ]
+    finest = min(SHIFT_MAX, max(SHIFT_MIN, -exponent))
+    assert shifts == [finest, max(SHIFT_MIN, finest - (-exponent == finest))]
+
+
 @pytest.mark.parametrize("bias", [2.0**24, 2.0**31, 2.0**32, 2.0**40, -(2.0**31), -(2.0**40)])
 def test_quantise_refuses_what_no_shift_makes_exact(bias: float) -> None:
     with pytest.raises(ValueError, match="exact"):

@@ -505,10 +505,10 @@ def test_the_schedule() -> None:
 
 
 def test_crops_of_the_last_phase_are_fewer_and_larger() -> None:
-    plan = TrainingPlan(minutes=1.0, crops=8, crop_side=160, final_crop_side=256)
-    assert crop_shape(plan, 0.0) == (8, 160)
+    plan = TrainingPlan(minutes=1.0, crops=6, crop_side=192, final_crop_side=256)
+    assert crop_shape(plan, 0.0) == (6, 192)
     count, side = crop_shape(plan, EXACT_FROM)
-    assert side == 256 and count * side**2 == pytest.approx(8 * 160**2, rel=0.2)
+    assert side == 256 and count * side**2 == pytest.approx(6 * 192**2, rel=0.2)
     assert crop_shape(TrainingPlan(1.0, crops=1, crop_side=64, final_crop_side=512), 1.0)[0] == 1
 
 

@@ -88,6 +88,18 @@ def test_weights_gain_nothing_on_themselves(pictures: Path, run: Path, tmp_path:
     assert isinstance(report["pictures"], list) and len(report["pictures"]) == 2
 
 
+def test_a_network_costs_nothing_against_itself(pictures: Path, run: Path, tmp_path: Path) -> None:
+    weights = run / "weights.safetensors"
+    options = ["-m", weights, "--single", f"60={weights}", "--single", f"30={weights}"]
+    report = report_of(tmp_path, "single", pictures, *options, "--note", "one and the same")
+    singles = report["singles"]
+    assert isinstance(singles, list)
+    assert [single["quality"] for single in singles] == [60.0, 30.0]
+    for single in singles:
+        assert single["bpp"] > 0 and single["weights"] == report["weights_for_all"]
+        assert abs(single["cost_of_all"]) < 0.01
+
+
 def test_throughput(tmp_path: Path) -> None:
     options = ["--config", "tiny", "--crops", 1, "--side", 64, "--seconds", 0.01]
     report = report_of(tmp_path, "throughput", *options, "--device", "cpu")
