@@ -28,7 +28,7 @@ def test_explain_a_picture_and_a_stream(
     done = run(
         "explain",
         "photo.png",
-        checkout / "tests" / "vectors" / "golden" / "photo.gnc",
+        checkout / "tests" / "vectors" / "golden" / "base" / "photo.gnc",
         "--json",
         "-o",
         "p.html",

@@ -18,7 +18,7 @@ from gencodec.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DESKTOP = ROOT / "docs" / "desktop"
-PHOTO = ROOT / "tests" / "vectors" / "golden" / "photo.gnc"
+PHOTO = ROOT / "tests" / "vectors" / "golden" / "base" / "photo.gnc"
 
 
 @pytest.mark.parametrize("size", [9, 40, 500])

@@ -14,7 +14,7 @@ from gencodec.codec import Codec
 from gencodec.model.selftest import prior_digest
 
 ROOT = Path(__file__).resolve().parents[2]
-GOLDEN = sorted((ROOT / "tests" / "vectors" / "golden").glob("*.gnc"))
+GOLDEN = sorted((ROOT / "tests" / "vectors" / "golden").glob("*/*.gnc"))
 
 # Loading proves and self-tests the prior; verify decodes every symbol and raises if one differs.
 SCRIPT = """

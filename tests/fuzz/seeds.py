@@ -28,7 +28,7 @@ LARGEST = 16_384
 
 def corpus() -> list[bytes]:
     """The samples to be mutated, in a fixed order."""
-    files = [*TESTS.glob("vectors/golden/*.gnc"), *TESTS.glob("vectors/errors/*.gnc")]
+    files = [*TESTS.glob("vectors/golden/*/*.gnc"), *TESTS.glob("vectors/errors/*.gnc")]
     files += FOUND.glob("*.gnc")
     samples = [path.read_bytes() for path in sorted(files)]
     return [data for data in samples if len(data) <= LARGEST] + made()
@@ -36,7 +36,7 @@ def corpus() -> list[bytes]:
 
 def sound() -> list[bytes]:
     """Those that decode."""
-    files = sorted(TESTS.glob("vectors/golden/*.gnc"))
+    files = sorted(TESTS.glob("vectors/golden/*/*.gnc"))
     return [path.read_bytes() for path in files if path.stat().st_size <= LARGEST]
 
 

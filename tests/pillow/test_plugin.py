@@ -17,7 +17,7 @@ import gencodec.pillow
 from gencodec.bitstream import LATENTS, Container, Header, Section, pack
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PHOTO = CHECKOUT / "tests" / "vectors" / "golden" / "photo.gnc"
+PHOTO = CHECKOUT / "tests" / "vectors" / "golden" / "base" / "photo.gnc"
 
 
 def ramps(width: int = 70, height: int = 50) -> Image.Image:

@@ -1,15 +1,13 @@
-"""Makes the golden vectors and the error files: python tests/vectors/make.py
+"""Makes golden vectors of the default weights, and the error files: python tests/vectors/make.py
 
-To be run when new default weights are released, never to make a failing test pass: a golden
-stream that no longer decodes to the same symbols is a broken promise (FORMAT.md, Versions).
+To be run when new default weights are released. Golden vectors that are there stay as they are,
+those of older weights among them: a golden stream that no longer decodes to the same symbols is a
+broken promise (FORMAT.md, Versions), not a reason to make it anew.
 
-    golden/NAME.gnc     a stream            golden/NAME.png    its pixels, as decoded here
-    golden/golden.json  what it must decode to
-    errors/NAME.gnc     a stream with one thing wrong
-    errors/errors.json  the exception it must raise
-
-python tests/vectors/make.py --add makes the golden vectors that are new, and the error files, and
-leaves the golden vectors that are there.
+    golden/WEIGHTS/NAME.gnc     a stream            golden/WEIGHTS/NAME.png  its pixels here
+    golden/WEIGHTS/golden.json  what it must decode to
+    errors/NAME.gnc             a stream with one thing wrong
+    errors/errors.json          the exception it must raise
 """
 
 from __future__ import annotations
@@ -83,8 +81,10 @@ def symbols_checks(container: Container) -> list[str]:
     return [f"{int.from_bytes(payload[:4], 'little'):08x}"]
 
 
-def make_golden(codec: Codec, vectors: list[dict[str, object]]) -> None:
-    """Compress the pictures that are not in `vectors` yet; record what they decode to."""
+def make_golden(codec: Codec, folder: Path) -> None:
+    """Compress the pictures that have no vector yet; record what they decode to."""
+    record = folder / "golden.json"
+    vectors = json.loads(record.read_text("utf-8"))["vectors"] if record.exists() else []
     known = {vector["name"] for vector in vectors}
     for name, (picture, quality, tile) in golden_pictures().items():
         if name in known:
@@ -104,12 +104,12 @@ def make_golden(codec: Codec, vectors: list[dict[str, object]]) -> None:
                 "mean_level": round(float(decoded.pixels.mean()), 2),
             }
         )
-        (GOLDEN / f"{name}.gnc").write_bytes(stream)
+        (folder / f"{name}.gnc").write_bytes(stream)
         plain = replace(decoded, icc=None, exif=None, xmp=None)
         to_pil(plain).save(GOLDEN / f"{name}.png", optimize=True)
     entry = find_weights()
     about = {"weights": entry.name, "weights_sha256": entry.id_hex, "vectors": vectors}
-    write_json(GOLDEN / "golden.json", about)
+    write_json(record, about)
 
 
 # Streams with one thing wrong, from bytes alone: the package itself would refuse to write them.
@@ -285,19 +285,17 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-def main(arguments: list[str]) -> None:
-    add = arguments == ["--add"]
-    for folder in (GOLDEN, ERRORS):
-        folder.mkdir(exist_ok=True)
-        for path in folder.iterdir():
-            if folder == ERRORS or not add:
-                path.unlink()
-    kept = json.loads((GOLDEN / "golden.json").read_text("utf-8"))["vectors"] if add else []
-    make_golden(Codec.load(device="cpu"), kept)
-    size = sum(path.stat().st_size for path in GOLDEN.glob("*.gnc"))
+def main() -> None:
+    folder = GOLDEN / find_weights().name
+    folder.mkdir(parents=True, exist_ok=True)
+    make_golden(Codec.load(device="cpu"), folder)
+    size = sum(path.stat().st_size for path in folder.glob("*.gnc"))
     assert size <= MAX_GOLDEN_BYTES, f"the golden streams have {size} bytes"
-    make_errors((GOLDEN / "thin.gnc").read_bytes(), (GOLDEN / "tiles.gnc").read_bytes())
+    ERRORS.mkdir(exist_ok=True)
+    for path in ERRORS.iterdir():
+        path.unlink()
+    make_errors((folder / "thin.gnc").read_bytes(), (folder / "tiles.gnc").read_bytes())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
