@@ -107,7 +107,7 @@ def checkout(tmp_path: Path) -> Path:
     write_report(REPORT, tmp_path / "benchmarks" / "kodak.json")
     write_report(REPORT, tmp_path / "benchmarks" / "speed.json")
     shutil.copy(ROOT / "benchmarks" / "anchors.json", tmp_path / "benchmarks")
-    for name in ("README.md", "weights/base.md"):
+    for name in ("README.md", "weights/base.md", "weights/older.md"):
         (tmp_path / name).write_text(README, encoding="utf-8")
     return tmp_path
 
@@ -136,6 +136,7 @@ def test_tables_say_what_the_reports_say(checkout: Path) -> None:
     assert "(12345678)" in text and "](benchmarks/kodak.json)" in text
     card = (checkout / "weights" / "base.md").read_text(encoding="utf-8")
     assert "](../benchmarks/kodak.json)" in card
+    assert (checkout / "weights" / "older.md").read_text(encoding="utf-8") == README
 
 
 def test_figures_are_idempotent(checkout: Path) -> None:
