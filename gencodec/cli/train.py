@@ -56,6 +56,13 @@ def register(parser: options.CommandParser) -> None:
         metavar="Q",
         help="train for this quality alone, 0 to 100 (default: for all)",
     )
+    recipe.add_argument(
+        "--distortion",
+        choices=("mse", "ssim"),
+        default="mse",
+        help="what to keep low: squared error, or mostly lost structure (MS-SSIM) at the price of "
+        "a lower PSNR (default: mse)",
+    )
     recipe.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     recipe.add_argument(
         "--checkpoint-minutes", type=float, default=3.0, metavar="M", help="default: 3"
@@ -92,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         checkpoint_minutes=args.checkpoint_minutes,
         seed=args.seed,
         quality=args.quality,
+        distortion=args.distortion,
         compiled=args.compile,
     )
     stop = Stop(say)

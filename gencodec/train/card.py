@@ -78,8 +78,9 @@ the collection held out by a hash of their names.
 `gencodec train`, seed {plan.seed}, started from {record.start}: {record.steps} steps of
 {plan.crops} crops of {plan.crop_side} x {plan.crop_side} (in the last phase crops of
 {plan.final_crop_side} x {plan.final_crop_side}), {record.minutes:.0f} minutes on {record.machine}.
-Loss: bits per pixel + lmbda 255^2 MSE, lmbda log-spaced from 0.0007 to 0.25 over the quality
-steps, each crop's loss divided by the square root of its lmbda; AdamW at {plan.learning_rate:g}
+Loss: bits per pixel + lmbda 255^2 {_DISTORTION[plan.distortion]},
+lmbda log-spaced from 0.0007 to 0.25 over the quality steps, each crop's loss divided by the square
+root of its lmbda; AdamW at {plan.learning_rate:g}
 with warm-up and cosine annealing by elapsed time; exponential moving average of the weights. The
 prior's integer arithmetic is simulated from the first step, exactly in the last phase. The coding
 tables are Gaussian, bent towards the symbols counted on training pictures.
@@ -96,6 +97,12 @@ Real file bytes, PSNR over RGB of the decoded 8-bit pixels, means over the pictu
 <!-- figures:begin kodak -->
 <!-- figures:end kodak -->
 """
+
+
+_DISTORTION = {
+    "mse": "MSE",
+    "ssim": "D, D mostly 1 - MS-SSIM (`gencodec/train/distortion.py`)",
+}
 
 
 def _table(qualities: tuple[int, ...], curve: Curve, before: Predecessor | None) -> str:

@@ -23,6 +23,7 @@ from gencodec.model.quality import step_of
 
 from .checkpoint import CHECKPOINT, RunState, is_finite, load_checkpoint, save_checkpoint
 from .depthwise import use_same_gradient
+from .distortion import DISTORTIONS
 from .journal import Journal
 from .plan import EXACT_FROM, TrainingPlan, crop_shape, learning_rate
 from .store import PhotoStore, on_device
@@ -194,6 +195,7 @@ class Training:
         return Stepper(
             self.state,
             self._plan.clip_norm,
+            DISTORTIONS[self._plan.distortion],
             compiled=self._plan.compiled,
             recorded=self._photos.device.type == "cuda",
             say=self._journal.say,

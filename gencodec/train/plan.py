@@ -15,7 +15,8 @@ class TrainingPlan:
     """Settings of one run, which ends after ``minutes`` or ``steps``, one of them given.
 
     ``minutes`` is compute time, so a paused process loses nothing.  ``quality`` (0..100) trains
-    for that one alone instead of all.  ``compiled`` asks for torch.compile.
+    for that one alone instead of all.  ``distortion`` is a name in
+    :data:`gencodec.train.distortion.DISTORTIONS`.  ``compiled`` asks for torch.compile.
     """
 
     minutes: float | None = None
@@ -29,6 +30,7 @@ class TrainingPlan:
     checkpoint_minutes: float = 3.0
     seed: int = 0
     quality: float | None = None
+    distortion: str = "mse"
     compiled: bool = False
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from gencodec.model.exact import strict_precision
 from gencodec.model.vae import ImageVae
 
 from .checkpoint import RunState
+from .distortion import Distortion, squared_error
 from .start import lmbda_of
 
 REPORT = ("loss", "bpp", "psnr", "norm")
@@ -52,19 +53,25 @@ def precision_of(device: torch.device, *, exact: bool) -> Precision:
     return Precision(torch.bfloat16, None if exact else early_prior, exact)
 
 
-def losses(vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision) -> tuple[Tensor, ...]:
+def losses(
+    vae: ImageVae,
+    x: Tensor,
+    quality: Tensor,
+    precision: Precision,
+    distortion: Distortion = squared_error,
+) -> tuple[Tensor, ...]:
     """Loss, and the means of loss, bits a pixel and PSNR in dB: scalars.
 
     x: (B, 3, H, W); quality: (B,) quality steps 0..255.
     """
     estimate = vae(x, quality, amp=precision.amp, prior_amp=precision.prior_amp)
     bpp = (estimate.y_bits + estimate.z_bits) / (x.shape[2] * x.shape[3])
-    mse = (estimate.x_hat - x).square().mean((1, 2, 3))
+    lost = distortion(estimate.x_hat, x)
     lmbda = lmbda_of(quality)
     # Both terms grow with lmbda about as its square root; dividing by it lets every quality
     # speak equally loud, where the plain sum is deafened by the high ones.
-    loss = (0.1 * (bpp + lmbda * 255.0**2 * mse) * lmbda.rsqrt()).mean()
-    psnr = -10.0 * mse.log10().mean()
+    loss = (0.1 * (bpp + lmbda * 255.0**2 * lost) * lmbda.rsqrt()).mean()
+    psnr = -10.0 * squared_error(estimate.x_hat.detach(), x).log10().mean()
     return loss, loss.detach(), bpp.detach().mean(), psnr.detach()
 
 
@@ -72,18 +79,25 @@ class Update:
     """Forward, backward and optimiser step; the report is a tensor (4,) named by REPORT."""
 
     def __init__(
-        self, state: RunState, precision: Precision, clip_norm: float, *, compiled: bool = False
+        self,
+        state: RunState,
+        precision: Precision,
+        clip_norm: float,
+        *,
+        distortion: Distortion = squared_error,
+        compiled: bool = False,
     ) -> None:
         self.state = state
         self.precision = precision
         self.clip_norm = clip_norm
+        self.distortion = distortion
         self.losses = torch.compile(losses, dynamic=False) if compiled else losses
 
     def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
         vae, optimizer = self.state.vae, self.state.optimizer
         optimizer.zero_grad(set_to_none=True)
         with strict_precision if self.precision.exact else contextlib.nullcontext():
-            loss, *report = self.losses(vae, x, quality, self.precision)
+            loss, *report = self.losses(vae, x, quality, self.precision, self.distortion)
             loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.state.current, self.clip_norm)
         finite = torch.isfinite(norm) & torch.isfinite(report[0])
@@ -117,9 +131,17 @@ class Stepper:
     """Takes steps in the fastest way that works here, and says so where one does not."""
 
     def __init__(
-        self, state: RunState, clip_norm: float, *, compiled: bool, recorded: bool, say: Say
+        self,
+        state: RunState,
+        clip_norm: float,
+        distortion: Distortion = squared_error,
+        *,
+        compiled: bool,
+        recorded: bool,
+        say: Say,
     ) -> None:
         self._state = state
+        self._distortion = distortion
         self._clip_norm = clip_norm
         self._compiled = compiled
         self._recorded = recorded
@@ -147,7 +169,13 @@ class Stepper:
 
     def _plain(self, exact: bool) -> Update:
         precision = precision_of(self._state.device, exact=exact)
-        return Update(self._state, precision, self._clip_norm, compiled=self._compiled)
+        return Update(
+            self._state,
+            precision,
+            self._clip_norm,
+            distortion=self._distortion,
+            compiled=self._compiled,
+        )
 
     def _first_compiled(self, x: Tensor, quality: Tensor, exact: bool) -> Tensor:
         assert self._update is not None

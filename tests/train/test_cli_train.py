@@ -49,6 +49,14 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[in
     return code, capsys.readouterr().err.splitlines()[-1]
 
 
+def test_structure_instead_of_squared_error(pictures: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ["--steps", "3", "--distortion", "ssim", "-o", str(run)]
+    assert main(["train", str(pictures), *SMALL, *options]) == 0
+    assert json.loads((run / "plan.json").read_text())["plan"]["distortion"] == "ssim"
+    assert (run / "weights.safetensors").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_stopped_killed_and_resumed(pictures: Path, tmp_path: Path) -> None:
     """SIGTERM leaves a checkpoint of its step; SIGKILL loses no more than the last minutes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from gencodec.model.config import CONFIGS
 from gencodec.model.exact import _precision_settings
-from gencodec.model.vae import ImageVae, learned_vae
+from gencodec.model.vae import learned_vae
 from gencodec.train.checkpoint import (
     new_state,
 )
@@ -19,21 +21,25 @@ from gencodec.train.depthwise import (
     use_own_gradient,
     use_same_gradient,
 )
+from gencodec.train.distortion import DISTORTIONS, Distortion
 from gencodec.train.loop import spread
 from gencodec.train.store import PhotoStore, on_device
 from gencodec.train.update import REPORT, Precision, Update, losses, precision_of
 from tests.train.runs import CPU, Photo, batch, fresh, plan_of
 
 
+@pytest.mark.parametrize("distortion", DISTORTIONS.values())
 @pytest.mark.parametrize("exact", [False, True])
-def test_nothing_in_a_step_waits_for_the_device(photo: Photo, exact: bool) -> None:
+def test_nothing_in_a_step_waits_for_the_device(
+    photo: Photo, exact: bool, distortion: Distortion
+) -> None:
     """On tensors without data whatever needs a value on the host, or mixes devices, fails."""
     vae = learned_vae(CONFIGS["tiny"]).to("meta")
     store = PhotoStore([photo(128, 144)], torch.device("meta"))
     rng = np.random.default_rng(0)
     quality = on_device(spread(rng, 4), torch.device("meta"))
     precision = Precision(None, None, exact)
-    loss, *report = losses(vae, store.crops(4, 64, rng), quality, precision)
+    loss, *report = losses(vae, store.crops(4, 64, rng), quality, precision, distortion)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 3.0)
     assert torch.stack((*report, norm)).shape == (len(REPORT),)
@@ -54,11 +60,9 @@ def test_the_exact_phase_forbids_reduced_products(photo: Photo) -> None:
             self.losses = watched
             return super().__call__(x, quality)
 
-    def watched(
-        vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision
-    ) -> tuple[Tensor, ...]:
+    def watched(*arguments: Any, **named: Any) -> tuple[Tensor, ...]:
         seen.append(settings())
-        return losses(vae, x, quality, precision)
+        return losses(*arguments, **named)
 
     def settings() -> list[object]:
         return [getattr(owner, name) for owner, name, _ in _precision_settings()]
