@@ -15,6 +15,8 @@ from gencodec.image import atomic_write
 from .plan import TrainingPlan
 
 NOTE = "plan.json"
+FROM_NOTHING = "an orthonormal block transform (`gencodec/train/start.py`)"
+FROM = "the weights "
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,15 @@ class RunNote:
     @classmethod
     def of(cls, plan: TrainingPlan, init: str | None, device: torch.device) -> RunNote:
         """A run that begins, or goes on, here and now."""
-        start = "an orthonormal block transform (`gencodec/train/start.py`)"
         found = environment(device)
         where = found.device if device.type == "cuda" else f"{found.cpu}, {found.threads} threads"
         machine = f"{where} (torch {found.versions['torch']})"
-        return cls(plan, start if init is None else f"the weights {Path(init).stem}", machine)
+        return cls(plan, FROM_NOTHING if init is None else f"{FROM}{Path(init).stem}", machine)
+
+    @property
+    def init(self) -> str | None:
+        """The name of the weights that the run started from, None if there were none."""
+        return self.start.removeprefix(FROM) if self.start.startswith(FROM) else None
 
 
 def note_run(run: Path, note: RunNote) -> None:

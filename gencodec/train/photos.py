@@ -121,8 +121,13 @@ def held_out(name: str) -> bool:
     return _lot(name) % HELD_OUT_ONE_IN == 0
 
 
+def original_of(name: str) -> str:
+    """The name that a picture and the crops cut from it share."""
+    return name.replace("__crop", "")
+
+
 def _lot(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.replace("__crop", "").encode()).digest()[:4], "big")
+    return int.from_bytes(hashlib.sha256(original_of(name).encode()).digest()[:4], "big")
 
 
 def split(photos: Sequence[Photo]) -> tuple[list[Photo], list[Photo]]:

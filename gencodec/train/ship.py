@@ -23,27 +23,43 @@ from .export import measured, ship
 from .gallery import PICTURES
 from .journal import read_log
 from .notes import read_note
-from .photos import Photo, PhotoFolder
+from .photos import Photo, PhotoFolder, original_of
 from .run import WEIGHTS, evaluation_crops
 
-KEPT_OUT = "held out"
+TRAINED, KEPT_OUT, UNUSED = "trained", "held out", "unused"
 
 
-def read_pictures(run: Path) -> list[dict[str, str]]:
-    """The rows of the run's list of pictures."""
+def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
+    """The rows of the run's list of pictures, as they stand for its weights.
+
+    What the shipped weights in ``folder`` that the run started from were trained on counts as
+    trained on; a picture of the same original, held out by this run, is then of no use.
+    """
     with open(run / PICTURES, encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
+        rows = list(csv.DictReader(handle))
+    init = read_note(run).init
+    before = folder / f"{init}.{PICTURES}"
+    if init is not None and before.exists():
+        with open(before, encoding="utf-8", newline="") as handle:
+            seen = {row["sha256"]: row for row in csv.DictReader(handle) if row["split"] == TRAINED}
+        originals = {original_of(row["file"]) for row in seen.values()}
+        for row in rows:
+            if row["sha256"] in seen:
+                row["split"] = TRAINED
+            elif row["split"] == KEPT_OUT and original_of(row["file"]) in originals:
+                row["split"] = UNUSED
+    return rows
 
 
-def record_of(run: Path) -> TrainingRecord:
+def record_of(run: Path, pictures: Sequence[dict[str, str]]) -> TrainingRecord:
     """What the model card says of a run, from its note, its log and its list of pictures."""
-    note, rows, pictures = read_note(run), read_log(run), read_pictures(run)
+    note, rows = read_note(run), read_log(run)
     if not rows:
         raise WeightsError(f"{run}: the log of the run is empty")
-    trained = [row for row in pictures if row["split"] != KEPT_OUT]
+    trained = [row for row in pictures if row["split"] == TRAINED]
     return TrainingRecord(
         pictures=len(trained),
-        held_out=len(pictures) - len(trained),
+        held_out=sum(row["split"] == KEPT_OUT for row in pictures),
         megapixels=sum(int(row["width"]) * int(row["height"]) for row in trained) / 1e6,
         minutes=float(str(rows[-1]["minutes"])),
         steps=int(str(rows[-1]["step"])),
@@ -53,9 +69,9 @@ def record_of(run: Path) -> TrainingRecord:
     )
 
 
-def held_out_pixels(run: Path, sources: Sequence[Path]) -> list[Pixels]:
-    """The pictures that the run kept out, found again by their SHA-256; ImageError if one lacks."""
-    wanted = {row["sha256"] for row in read_pictures(run) if row["split"] == KEPT_OUT}
+def held_out_pixels(pictures: Sequence[dict[str, str]], sources: Sequence[Path]) -> list[Pixels]:
+    """The pictures that were kept out, found again by their SHA-256; ImageError if one lacks."""
+    wanted = {row["sha256"] for row in pictures if row["split"] == KEPT_OUT}
     found = {
         photo.sha256: photo.pixels
         for photo in PhotoFolder(sources).new()
@@ -66,11 +82,10 @@ def held_out_pixels(run: Path, sources: Sequence[Path]) -> list[Pixels]:
     return [found[digest] for digest in sorted(found)]
 
 
-def listed(run: Path, manifest: Path) -> bytes:
-    """The run's pictures with what a manifest of the collection says of each, as CSV."""
+def listed(own: Sequence[dict[str, str]], manifest: Path) -> bytes:
+    """A run's pictures with what a manifest of the collection says of each, as CSV."""
     with open(manifest, encoding="utf-8", newline="") as handle:
         known = {row["file"]: row for row in csv.DictReader(handle)}
-    own = read_pictures(run)
     unknown = [row["file"] for row in own if row["file"] not in known]
     if unknown:
         raise ValueError(f"{manifest}: does not name {len(unknown)} pictures, {unknown[0]} first")
@@ -104,9 +119,10 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, compare with what is shipped, and ship if better."""
     folder = args.folder or weights_directory()
-    table = listed(args.training_run, args.manifest)
-    record = record_of(args.training_run)
-    held_out = evaluation_crops(held_out_pixels(args.training_run, args.sources))
+    pictures = read_pictures(args.training_run, folder)
+    table = listed(pictures, args.manifest)
+    record = record_of(args.training_run, pictures)
+    held_out = evaluation_crops(held_out_pixels(pictures, args.sources))
     data = (args.training_run / WEIGHTS).read_bytes()
     with tempfile.TemporaryDirectory() as scratch:
         candidate = measured(data, held_out, Path(scratch))

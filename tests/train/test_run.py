@@ -17,6 +17,7 @@ from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
+from gencodec.train.notes import RunNote, note_run
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.run import CURVE, WEIGHTS, run_training
 from gencodec.train.ship import read_pictures
@@ -100,7 +101,7 @@ def test_a_finished_run_is_shipped(
     folder = tmp_path / "run"
     run(pictures, folder)
     (folder / CHECKPOINT).unlink()
-    names = [row["file"] for row in read_pictures(folder)]
+    names = [row["file"] for row in read_pictures(folder, tmp_path)]
     manifest = tmp_path / "manifest.csv"
     lines = [f"shard-0.tar,{name},here,CC0-1.0,1" for name in names]
     manifest.write_text("\n".join(["shard,file,source,licence,tier", *lines]) + "\n")
@@ -133,3 +134,22 @@ def test_a_finished_run_is_shipped(
     (pictures / names[2]).unlink()
     assert main([*map(str, arguments), "third"]) == 1
     assert "held-out pictures are here" in capsys.readouterr().err
+
+
+def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
+    """Neither is another piece of the same original."""
+    note_run(tmp_path, RunNote.of(TrainingPlan(steps=1), "first", torch.device("cpu")))
+    row = "{0}.avif,{0}-digest,9,9,{1}"
+    heading = "file,sha256,width,height,split"
+    earlier = [row.format("a__crop", "trained"), row.format("b", "held out")]
+    (tmp_path / "first.pictures.csv").write_text("\n".join([heading, *earlier]))
+    own = [row.format(name, "held out") for name in ("a", "a__crop", "b", "c")]
+    own.append(row.format("d", "trained"))
+    (tmp_path / "pictures.csv").write_text("\n".join([heading, *own]))
+    assert [(row["file"][:-5], row["split"]) for row in read_pictures(tmp_path, tmp_path)] == [
+        ("a", "unused"),
+        ("a__crop", "trained"),
+        ("b", "held out"),
+        ("c", "held out"),
+        ("d", "trained"),
+    ]
