@@ -106,7 +106,7 @@ def make_golden(codec: Codec, folder: Path) -> None:
         )
         (folder / f"{name}.gnc").write_bytes(stream)
         plain = replace(decoded, icc=None, exif=None, xmp=None)
-        to_pil(plain).save(GOLDEN / f"{name}.png", optimize=True)
+        to_pil(plain).save(folder / f"{name}.png", optimize=True)
     entry = find_weights()
     about = {"weights": entry.name, "weights_sha256": entry.id_hex, "vectors": vectors}
     write_json(record, about)
