@@ -12,6 +12,7 @@ from gencodec.bench.curves import psnr as psnr_of
 from gencodec.codec import Codec, meet_metric, meet_size, rate
 from gencodec.errors import TargetError
 from gencodec.image import PictureRows, picture_from_array
+from gencodec.model.quality import quality_of
 from gencodec.model.transforms import Analysis
 
 Photo = Callable[..., np.ndarray]
@@ -23,7 +24,9 @@ def test_a_size_is_met_from_below(codec: Codec, photo: Photo, share: float) -> N
     source = PictureRows(picture)
     target = int(share * len(codec.compress(picture, quality=100)))
     found = meet_size(codec.encoder(source, keep=True), target)
-    assert 0.98 * target <= len(found.stream) <= target
+    assert 0.95 * target <= len(found.stream) <= target
+    finer = codec.compress(picture, quality=quality_of(found.step + 1))
+    assert len(found.stream) >= 0.98 * target or len(finer) > target  # steps may be far apart
     assert found.value == len(found.stream) and 1 <= found.passes <= rate.MAX_PASSES
     assert codec.decompress(found.stream).shape == (256, 320, 3)
 

@@ -69,7 +69,7 @@ def test_tiles_cost_fidelity_nothing_and_show_no_seam(
         np.abs(np.diff(picture.astype(float), axis=1)).mean((0, 2))[[63, 127, 191, 255]].mean()
         for picture in (decoded, whole)
     )
-    assert steps < 1.1 * without
+    assert steps < 1.2 * without
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (64, 64), (65, 63), (1, 257), (200, 3)])

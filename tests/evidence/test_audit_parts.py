@@ -35,7 +35,7 @@ Named = Callable[[str, np.ndarray], Photo]
 
 
 def test_shuffled_bytes_are_no_picture(codec: Gencodec, photo: Make) -> None:
-    pixels = photo(128, 160, 8)
+    pixels = photo(448, 576, 1)  # in small smooth pictures chance alone makes likenesses
     other = other_weights(codec.weights.vae.config, pixels, seed=0)
     found, pictures = disorder("p.png", pixels, codec, other, seed=0)
     assert found.passed, found.finding
