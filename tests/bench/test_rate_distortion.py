@@ -105,7 +105,7 @@ def test_an_image_that_failed_once_is_no_part_of_any_mean(rows: list[Row]) -> No
     whole = [replace(row, codec="other", bpp=1.5 * row.bpp) for row in rows]
     pairs = deltas([*kept, *whole], ["gencodec", "other"], [])
     of_psnr = [delta for delta in pairs if delta.metric == "psnr"]
-    # Each pair over the one image that both coded, on which the other needs half as many bits again.
+    # Each pair over the one image that both coded; on it the other needs half as much again.
     assert [(d.codec, d.anchor, d.images) for d in of_psnr] == [
         ("gencodec", "other", 1),
         ("other", "gencodec", 1),
