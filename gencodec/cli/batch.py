@@ -195,11 +195,13 @@ def _begin(work: Work, args: argparse.Namespace, threads: int) -> None:
     global _task
     from gencodec.cli.main import prepare_process
 
-    prepare_process(owned=True)
     # The terminal's Ctrl-C reaches every process; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _task = work, args, CodecOnDemand(model=args.model, device=args.device, threads=threads)
+    # Last: a pool that breaks now ends this process too, and what its SIGTERM handler raises in
+    # here would be shown as an error.
+    prepare_process(owned=True)
 
 
 def _end_with_parent() -> None:
