@@ -1,7 +1,8 @@
 """What the loss calls distortion: squared error, or structure, which the eye goes by.
 
 Either is one number a picture in units of squared error, so that an lmbda leads to about the same
-rate under both.
+rate under both.  MS-SSIM is written out here because training runs on bare machines; a test holds
+it to pytorch-msssim, which measuring uses.
 """
 
 from __future__ import annotations

@@ -33,22 +33,26 @@ def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
     """The rows of the run's list of pictures, as they stand for its weights.
 
     What the shipped weights in ``folder`` that the run started from were trained on counts as
-    trained on; a picture of the same original, held out by this run, is then of no use.
+    trained on, and is listed even where this run did not have it; a picture of the same
+    original, held out by this run, is then of no use.
     """
-    with open(run / PICTURES, encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    init = read_note(run).init
+    rows, init = _rows(run / PICTURES), read_note(run).init
     before = folder / f"{init}.{PICTURES}"
-    if init is not None and before.exists():
-        with open(before, encoding="utf-8", newline="") as handle:
-            seen = {row["sha256"]: row for row in csv.DictReader(handle) if row["split"] == TRAINED}
-        originals = {original_of(row["file"]) for row in seen.values()}
-        for row in rows:
-            if row["sha256"] in seen:
-                row["split"] = TRAINED
-            elif row["split"] == KEPT_OUT and original_of(row["file"]) in originals:
-                row["split"] = UNUSED
-    return rows
+    if init is None or not before.exists():
+        return rows
+    seen = {row["sha256"]: row for row in _rows(before) if row["split"] == TRAINED}
+    originals = {original_of(row["file"]) for row in seen.values()}
+    for row in rows:
+        if seen.pop(row["sha256"], None):
+            row["split"] = TRAINED
+        elif row["split"] == KEPT_OUT and original_of(row["file"]) in originals:
+            row["split"] = UNUSED
+    return rows + list(seen.values())
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
 
 
 def record_of(run: Path, pictures: Sequence[dict[str, str]]) -> TrainingRecord:
@@ -83,17 +87,19 @@ def held_out_pixels(pictures: Sequence[dict[str, str]], sources: Sequence[Path])
 
 
 def listed(own: Sequence[dict[str, str]], manifest: Path) -> bytes:
-    """A run's pictures with what a manifest of the collection says of each, as CSV."""
-    with open(manifest, encoding="utf-8", newline="") as handle:
-        known = {row["file"]: row for row in csv.DictReader(handle)}
-    unknown = [row["file"] for row in own if row["file"] not in known]
+    """A run's pictures with what a manifest of the collection says of each, as CSV.
+
+    Rows that come from an earlier list say it themselves.
+    """
+    known = {row["file"]: row for row in _rows(manifest)}
+    unknown = [row["file"] for row in own if row["file"] not in known and set(row) <= set(own[0])]
     if unknown:
         raise ValueError(f"{manifest}: does not name {len(unknown)} pictures, {unknown[0]} first")
     more = [name for name in next(iter(known.values())) if name not in own[0] and name != "shard"]
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, [*own[0], *more], lineterminator="\n", extrasaction="ignore")
     table.writeheader()
-    table.writerows({**known[row["file"]], **row} for row in own)
+    table.writerows({**known.get(row["file"], {}), **row} for row in own)
     return text.getvalue().encode()
 
 

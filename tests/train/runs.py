@@ -12,13 +12,9 @@ from torch import Tensor
 
 from gencodec.model.config import CONFIGS
 from gencodec.model.vae import ImageVae, learned_vae
-from gencodec.train.checkpoint import (
-    RunState,
-)
+from gencodec.train.checkpoint import RunState
 from gencodec.train.loop import Training
-from gencodec.train.plan import (
-    TrainingPlan,
-)
+from gencodec.train.plan import TrainingPlan
 from gencodec.train.start import start_from_block_transform
 from gencodec.train.store import PhotoStore
 

@@ -17,9 +17,7 @@ from gencodec.train.checkpoint import (
 )
 from gencodec.train.journal import LOG, read_log
 from gencodec.train.loop import LOOK_EVERY, Training
-from gencodec.train.plan import (
-    TrainingPlan,
-)
+from gencodec.train.plan import TrainingPlan
 from gencodec.train.plot import draw_log
 from gencodec.train.start import lmbda_of
 from gencodec.train.store import PhotoStore

@@ -20,7 +20,7 @@ from gencodec.train.checkpoint import CHECKPOINT
 from gencodec.train.notes import RunNote, note_run
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.run import CURVE, WEIGHTS, run_training
-from gencodec.train.ship import read_pictures
+from gencodec.train.ship import listed, read_pictures
 
 Photo = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
@@ -137,19 +137,31 @@ def test_a_finished_run_is_shipped(
 
 
 def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
-    """Neither is another piece of the same original."""
+    """Neither is another piece of its original; what this run lacked is listed all the same."""
     note_run(tmp_path, RunNote.of(TrainingPlan(steps=1), "first", torch.device("cpu")))
     row = "{0}.avif,{0}-digest,9,9,{1}"
     heading = "file,sha256,width,height,split"
-    earlier = [row.format("a__crop", "trained"), row.format("b", "held out")]
-    (tmp_path / "first.pictures.csv").write_text("\n".join([heading, *earlier]))
+    earlier = [
+        row.format(*pair) + ",elsewhere" for pair in (("a__crop", "trained"), ("b", "held out"))
+    ]
+    earlier.append(row.format("e", "trained") + ",elsewhere")
+    (tmp_path / "first.pictures.csv").write_text("\n".join([f"{heading},source", *earlier]))
     own = [row.format(name, "held out") for name in ("a", "a__crop", "b", "c")]
     own.append(row.format("d", "trained"))
     (tmp_path / "pictures.csv").write_text("\n".join([heading, *own]))
-    assert [(row["file"][:-5], row["split"]) for row in read_pictures(tmp_path, tmp_path)] == [
-        ("a", "unused"),
-        ("a__crop", "trained"),
-        ("b", "held out"),
-        ("c", "held out"),
-        ("d", "trained"),
+    pictures = read_pictures(tmp_path, tmp_path)
+    manifest = tmp_path / "manifest.csv"
+    names = ("a", "a__crop", "b", "c", "d")
+    manifest.write_text("\n".join(["file,source", *(f"{name}.avif,here" for name in names)]))
+    assert listed(pictures, manifest).decode().splitlines() == [
+        f"{heading},source",
+        row.format("a", "unused") + ",here",
+        row.format("a__crop", "trained") + ",here",
+        row.format("b", "held out") + ",here",
+        row.format("c", "held out") + ",here",
+        row.format("d", "trained") + ",here",
+        row.format("e", "trained") + ",elsewhere",
     ]
+    manifest.write_text("file,source\na.avif,here")
+    with pytest.raises(ValueError, match=r"does not name 4 pictures, a__crop\.avif first"):
+        listed(pictures, manifest)

@@ -12,9 +12,7 @@ from torch import Tensor
 from gencodec.model.config import CONFIGS
 from gencodec.model.exact import _precision_settings
 from gencodec.model.vae import learned_vae
-from gencodec.train.checkpoint import (
-    new_state,
-)
+from gencodec.train.checkpoint import new_state
 from gencodec.train.depthwise import (
     OwnGradientConv,
     depthwise_layers,
