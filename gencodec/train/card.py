@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gencodec.bench.curves import Curve
+from gencodec.bench.curves import bd_rate
 from gencodec.model.config import ModelConfig
 
+from .heldout import QUALITIES, HeldOutScores
 from .plan import TrainingPlan
 
 
 @dataclass(frozen=True)
 class Predecessor:
-    """The weights that new ones are measured beside, and the bits the new ones save, in percent."""
+    """The weights that new ones are measured beside, on the same pictures."""
 
     name: str
-    curve: Curve
-    bd_rate: float
+    scores: HeldOutScores
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ def model_card(
     name: str,
     config: ModelConfig,
     record: TrainingRecord,
-    curve: Curve,
-    qualities: tuple[int, ...],
+    scores: HeldOutScores,
     *,
     content_sha256: str,
     parameters: int,
@@ -50,7 +49,7 @@ def model_card(
     before: what was shipped until then, measured on the same pictures.
     """
     plan = record.plan
-    table = _table(qualities, curve, before)
+    table = _table(scores, before)
     return f"""# {name}
 
 Weights of gencodec, content SHA-256 `{content_sha256}`; streams name them `{content_sha256[:8]}`.
@@ -87,8 +86,8 @@ tables are Gaussian, bent towards the symbols counted on training pictures.
 
 ## Measured on the held-out pictures
 
-Real file bytes, PSNR over RGB of the decoded 8-bit pixels, means over the pictures' middles
-(512 x 512).
+Real file bytes, PSNR and MS-SSIM over RGB of the decoded 8-bit pixels, means over the pictures'
+middles (512 x 512).
 
 {table}
 
@@ -105,18 +104,25 @@ _DISTORTION = {
 }
 
 
-def _table(qualities: tuple[int, ...], curve: Curve, before: Predecessor | None) -> str:
-    names = ["quality", "bpp", "PSNR, dB"]
-    columns = [[str(quality) for quality in qualities], *_cells(curve)]
+def _table(scores: HeldOutScores, before: Predecessor | None) -> str:
+    names = ["quality", "bpp", "PSNR, dB", "MS-SSIM"]
+    columns = [[str(quality) for quality in QUALITIES], *_cells(scores)]
     if before is not None:
-        names += [f"bpp of {before.name}", f"PSNR of {before.name}, dB"]
-        columns += _cells(before.curve)
+        names += [f"{name} of {before.name}" for name in ("bpp", "PSNR", "MS-SSIM")]
+        columns += _cells(before.scores)
     rows = [names, ["---"] * len(names), *map(list, zip(*columns, strict=True))]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     if before is not None:
-        lines += ["", f"Bits at equal PSNR against {before.name}: {before.bd_rate:+.1f} %."]
+        by_psnr = bd_rate(scores.curve, before.scores.curve)
+        by_structure = bd_rate(scores.structure, before.scores.structure)
+        lines += [
+            "",
+            f"Bits against {before.name}: {by_psnr:+.1f} % at equal PSNR, "
+            f"{by_structure:+.1f} % at equal MS-SSIM.",
+        ]
     return "\n".join(lines)
 
 
-def _cells(curve: Curve) -> list[list[str]]:
-    return [[f"{rate:.3f}" for rate in curve.bpp], [f"{value:.2f}" for value in curve.psnr]]
+def _cells(scores: HeldOutScores) -> list[list[str]]:
+    digits = ((scores.bpp, 3), (scores.psnr, 2), (scores.ms_ssim, 4))
+    return [[f"{value:.{places}f}" for value in values] for values, places in digits]

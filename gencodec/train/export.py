@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gencodec.bench.curves import Curve, bd_rate, psnr
+from gencodec.bench.curves import bd_rate
 from gencodec.codec import Codec
 from gencodec.codec.latents import quantise
 from gencodec.codec.transform import analyze
@@ -30,21 +30,21 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import freeze, load_weights, pack_weights
 
 from .card import Predecessor, TrainingRecord, model_card
+from .heldout import QUALITIES, HeldOutScores, measure_held_out
 
 TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
 SCRATCH = "candidate.safetensors"
-CURVE_QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Weights that may be shipped: the file's bytes and their curve on held-out pictures."""
+    """Weights that may be shipped: the file's bytes and their scores on held-out pictures."""
 
     data: bytes
     content_sha256: str
     config: ModelConfig
     parameters: int
-    curve: Curve
+    scores: HeldOutScores
 
 
 def make_candidate(
@@ -74,15 +74,15 @@ def fit_weights(vae: ImageVae, samples: Sequence[Pixels], scratch: Path) -> byte
 
 
 def measured(data: bytes, held_out: Sequence[Pixels], scratch: Path) -> Candidate:
-    """The bytes of a weights file with their curve, in real bytes."""
+    """The bytes of a weights file with what it scores, in real bytes."""
     path = scratch / SCRATCH
     atomic_write(path, data, overwrite=True)
     weights = load_weights(path)
     path.unlink()
     config = weights.vae.config
     parameters = sum(parameter.numel() for parameter in learned_vae(config).parameters())
-    curve = measure_curve(Codec(weights, torch.device("cpu")), held_out)
-    return Candidate(data, weights.digest.hex(), config, parameters, curve)
+    scores = measure_held_out(Codec(weights, torch.device("cpu")), held_out)
+    return Candidate(data, weights.digest.hex(), config, parameters, scores)
 
 
 def _gaussian() -> ScaleTables:
@@ -105,23 +105,6 @@ def count_symbols(
                 entries = np.where(inside, values + half_width, 2 * half_width + 1)
                 counts[i] += np.bincount(entries, minlength=counts[i].size)
     return counts
-
-
-def measure_curve(codec: Codec, pictures: Sequence[Pixels]) -> Curve:
-    """Real bytes and PSNR over the qualities, means over the pictures."""
-    rates, qualities = [], []
-    for quality in CURVE_QUALITIES:
-        bpp, decibels = [], []
-        for picture in pictures:
-            stream = codec.compress(picture, quality=quality)
-            bpp.append(8.0 * len(stream) / (picture.shape[0] * picture.shape[1]))
-            decoded = codec.decompress(stream)
-            if decoded.ndim == 2:
-                decoded = np.repeat(decoded[:, :, None], 3, axis=2)
-            decibels.append(psnr(picture, decoded))
-        rates.append(float(np.mean(bpp)))
-        qualities.append(float(np.mean(decibels)))
-    return Curve(tuple(rates), tuple(qualities))
 
 
 def ship(
@@ -150,9 +133,9 @@ def ship(
     if manifest["weights"]:
         (row,) = (row for row in manifest["weights"] if row["name"] == manifest["default"])
         shipped = Codec(load_weights(folder / row["file"]), torch.device("cpu"))
-        curve = measure_curve(shipped, held_out)
-        gain = bd_rate(candidate.curve, curve)
-        before = Predecessor(row["name"], curve, gain)
+        scores = measure_held_out(shipped, held_out)
+        gain = bd_rate(candidate.scores.curve, scores.curve)
+        before = Predecessor(row["name"], scores)
         if not gain < 0.0:  # NaN is no better either
             raise WeightsError(f"these weights are no better than {row['name']} ({gain:+.1f} %)")
     if any(row["name"] == name for row in manifest["weights"]):
@@ -162,8 +145,7 @@ def ship(
         name,
         candidate.config,
         record,
-        candidate.curve,
-        CURVE_QUALITIES,
+        candidate.scores,
         content_sha256=candidate.content_sha256,
         parameters=candidate.parameters,
         data=data,
@@ -181,9 +163,10 @@ def ship(
             "bytes": len(candidate.data),
             "released": released,
             "held_out_curve": {
-                "quality": list(CURVE_QUALITIES),
-                "bpp": [round(rate, 5) for rate in candidate.curve.bpp],
-                "psnr": [round(value, 4) for value in candidate.curve.psnr],
+                "quality": list(QUALITIES),
+                "bpp": [round(rate, 5) for rate in candidate.scores.bpp],
+                "psnr": [round(value, 4) for value in candidate.scores.psnr],
+                "ms_ssim": [round(value, 5) for value in candidate.scores.ms_ssim],
             },
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from gencodec.model.weights import load_weights, thaw
 
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
 from .depthwise import use_faster_gradient
-from .export import CURVE_QUALITIES, Candidate, fit_weights, measured, plain_weights
+from .export import Candidate, fit_weights, measured, plain_weights
 from .gallery import Gallery
+from .heldout import QUALITIES
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
 from .notes import RunNote, note_run
@@ -122,9 +124,8 @@ def _export(
         return None
     curve = {
         "content_sha256": candidate.content_sha256,
-        "quality": CURVE_QUALITIES,
-        "bpp": candidate.curve.bpp,
-        "psnr": candidate.curve.psnr,
+        "quality": QUALITIES,
+        **asdict(candidate.scores),
     }
     atomic_write(run / CURVE, (json.dumps(curve) + "\n").encode(), overwrite=True)
     return candidate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from gencodec.bench.curves import Curve
 from gencodec.codec import Codec
 from gencodec.errors import WeightsError
 from gencodec.model.config import CONFIGS
@@ -20,7 +19,8 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import load_weights, thaw
 from gencodec.train import export
 from gencodec.train.card import TrainingRecord
-from gencodec.train.export import Candidate, make_candidate, measure_curve
+from gencodec.train.export import Candidate, make_candidate
+from gencodec.train.heldout import measure_held_out
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.start import start_from_block_transform
 
@@ -58,14 +58,16 @@ def candidate(
 
 
 def worse(candidate: Candidate) -> Candidate:
-    """The same weights with a curve that costs a tenth more bytes."""
-    curve = Curve(tuple(1.1 * rate for rate in candidate.curve.bpp), candidate.curve.psnr)
-    return replace(candidate, curve=curve)
+    """The same weights with scores that cost a tenth more bytes."""
+    return at_other_rates(candidate, [1.1 * rate for rate in candidate.scores.bpp])
 
 
 def better(candidate: Candidate) -> Candidate:
-    curve = Curve(tuple(0.9 * rate for rate in candidate.curve.bpp), candidate.curve.psnr)
-    return replace(candidate, curve=curve)
+    return at_other_rates(candidate, [0.9 * rate for rate in candidate.scores.bpp])
+
+
+def at_other_rates(candidate: Candidate, bpp: Sequence[float]) -> Candidate:
+    return replace(candidate, scores=replace(candidate.scores, bpp=tuple(bpp)))
 
 
 def test_a_candidate_is_a_codec(
@@ -82,9 +84,11 @@ def test_a_candidate_is_a_codec(
         assert decoded.shape == pixels.shape
         error = np.mean((decoded.astype(float) - pixels) ** 2)
         assert 10 * np.log10(255**2 / error) > 25
-    assert measure_curve(codec, held_out) == candidate.curve
-    rates, decibels = candidate.curve.bpp, candidate.curve.psnr
-    assert list(rates) == sorted(rates) and list(decibels) == sorted(decibels)
+    scores = measure_held_out(codec, held_out)
+    assert scores == candidate.scores
+    for column in (scores.bpp, scores.psnr, scores.ms_ssim):
+        assert list(column) == sorted(column)
+    assert 0.5 < scores.ms_ssim[0] < scores.ms_ssim[-1] < 1.0
 
 
 def test_fitted_tables_cost_less(
@@ -193,7 +197,8 @@ def test_better_weights_become_the_default_and_older_ones_stay(
     assert [row["name"] for row in manifest["weights"]] == ["one", "two"]
     assert all((tmp_path / row["file"]).exists() for row in manifest["weights"])
     card = (tmp_path / "two.md").read_text()
-    assert "bpp of one" in card and "against one: -10.0 %" in card
+    assert "bpp of one" in card and "MS-SSIM of one" in card
+    assert "against one: -10.0 % at equal PSNR, -10.0 % at equal MS-SSIM" in card
     assert "bpp of" not in (tmp_path / "one.md").read_text()
 
 
@@ -212,9 +217,7 @@ def test_a_curve_that_is_no_curve_is_refused(
 ) -> None:
     """NaN is neither better nor worse: a comparison alone would let it through."""
     ship(candidate, "one")
-    broken = replace(
-        candidate, curve=Curve((value, *candidate.curve.bpp[1:]), candidate.curve.psnr)
-    )
+    broken = at_other_rates(candidate, [value, *candidate.scores.bpp[1:]])
     with pytest.raises((WeightsError, ValueError)):
         ship(broken, "two")
     assert json.loads((tmp_path / MANIFEST).read_text())["default"] == "one"

@@ -57,7 +57,7 @@ def test_pictures_in_weights_out(pictures: Path, photo: Photo, tmp_path: Path) -
     assert codec.decompress(codec.compress(pixels)).shape == pixels.shape
     curve = json.loads((tmp_path / "run" / CURVE).read_text())
     assert curve["content_sha256"].startswith(codec.weights_id.hex())
-    assert len(curve["bpp"]) == len(curve["psnr"]) > 5
+    assert len(curve["bpp"]) == len(curve["psnr"]) == len(curve["ms_ssim"]) > 5
 
 
 def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""What weights reach on pictures that they were not trained on, in real bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gencodec.bench.curves import Curve, psnr
+from gencodec.codec import Codec
+from gencodec.image import Pixels
+
+from .distortion import ms_ssim
+
+QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
+
+
+@dataclass(frozen=True)
+class HeldOutScores:
+    """Means over the pictures, one number for each of :data:`QUALITIES`.
+
+    bpp: 8 x file bytes / pixels.  psnr: over RGB of decoded 8-bit pixels, dB.
+    ms_ssim: mean of the three planes, 0 to 1.
+    """
+
+    bpp: tuple[float, ...]
+    psnr: tuple[float, ...]
+    ms_ssim: tuple[float, ...]
+
+    @property
+    def curve(self) -> Curve:
+        """Rate and PSNR."""
+        return Curve(self.bpp, self.psnr)
+
+    @property
+    def structure(self) -> Curve:
+        """Rate and MS-SSIM as decibels, -10 log10(1 - MS-SSIM), as the field plots it."""
+        return Curve(self.bpp, tuple(float(-10.0 * np.log10(1.0 - s)) for s in self.ms_ssim))
+
+
+def measure_held_out(codec: Codec, pictures: Sequence[Pixels]) -> HeldOutScores:
+    """Compress and decompress every picture, (H, W, 3) uint8, at every quality."""
+    rows = np.array([[_scores(codec, p, q) for p in pictures] for q in QUALITIES]).mean(1)
+    bpp, decibels, structure = (tuple(map(float, column)) for column in rows.T)
+    return HeldOutScores(bpp, decibels, structure)
+
+
+def _scores(codec: Codec, picture: Pixels, quality: float) -> tuple[float, float, float]:
+    stream = codec.compress(picture, quality=quality)
+    decoded = codec.decompress(stream)
+    if decoded.ndim == 2:
+        decoded = np.repeat(decoded[:, :, None], 3, axis=2)
+    bpp = 8.0 * len(stream) / (picture.shape[0] * picture.shape[1])
+    structure = ms_ssim(_planes(decoded), _planes(picture)).mean()
+    return bpp, psnr(picture, decoded), float(structure)
+
+
+def _planes(pixels: Pixels) -> Tensor:
+    """(H, W, 3) uint8 -> (1, 3, H, W) float32 in 0..1."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
