@@ -17,7 +17,7 @@ import PIL
 from PIL import Image, features
 
 from gencodec.bench.contestants import About, Recipe, UnknownRivalError
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 
 Encode = Callable[[Any, Pixels, float, str, int], bytes]
 Decode = Callable[[Any, bytes, int], Any]
@@ -62,7 +62,7 @@ FORMATS = {
         qualities=(1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
         whole=True,
         encode=lambda codecs, pixels, q, option, threads: codecs.webp_encode(
-            _colour(pixels), level=q, lossless=False, method=int(option)
+            three_channels(pixels), level=q, lossless=False, method=int(option)
         ),
         decode=lambda codecs, stream, threads: codecs.webp_decode(stream),
     ),
@@ -221,8 +221,3 @@ def _pillow_avif(pixels: Pixels, quality: int, speed: int, threads: int) -> byte
         advanced={"tune": "ssim"},
     )
     return file.getvalue()
-
-
-def _colour(pixels: Pixels) -> Pixels:
-    """Three channels, for a format that has no grey."""
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gencodec.bench.contestants import About, Recipe, UnknownRivalError
-from gencodec.image import Pixels, pad
+from gencodec.image import Pixels, pad, three_channels
 
 QUALITY = 4
 """The architecture of CompressAI's quality levels 1 to 4 (M = 192 for its hyperprior models)."""
@@ -229,6 +229,5 @@ def _calibration_picture() -> Tensor:
 
 def _to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
     """uint8 (H, W, 3) or (H, W) -> (1, 3, H, W) float32 in 0..1."""
-    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-    x = torch.from_numpy(np.ascontiguousarray(rgb)).to(device)
+    x = torch.from_numpy(np.ascontiguousarray(three_channels(pixels))).to(device)
     return x.permute(2, 0, 1)[None].float() / 255.0

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from gencodec.bench.curves import psnr
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma, ITU-R BT.601."""
@@ -63,7 +63,7 @@ class Scores:
 def compare(original: Pixels, decoded: Pixels) -> Scores:
     """Every metric; ValueError when sizes differ.  Grey and colour compare as colour."""
     if original.ndim != decoded.ndim:
-        original, decoded = _colour(original), _colour(decoded)
+        original, decoded = three_channels(original), three_channels(decoded)
     structure, perceived = ms_ssim(original, decoded), ssimulacra2(original, decoded)
     return Scores(
         psnr=round(finite_psnr(original, decoded), 4),
@@ -116,10 +116,6 @@ def ssimulacra2(original: Pixels, decoded: Pixels) -> float | None:
 
 def _luma(pixels: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return pixels.astype(np.float64) @ np.array(LUMA) if pixels.ndim == 3 else pixels.astype(float)
-
-
-def _colour(pixels: Pixels) -> Pixels:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
 
 def _planes(pixels: Pixels) -> torch.Tensor:

@@ -25,7 +25,7 @@ from gencodec.codec.transform import analyze, synthesize
 from gencodec.entropy import PassDecoder, ScaleTables
 from gencodec.entropy.ans import Symbols
 from gencodec.entropy.coding import ScaleIndex
-from gencodec.image import Picture, Pixels, read_picture, write_picture
+from gencodec.image import Picture, Pixels, read_picture, three_channels, write_picture
 from gencodec.model.config import LATENT_STRIDE
 
 FILE_STAGES = ("read", "write")
@@ -74,7 +74,7 @@ def timed_compress(subject: Gencodec, source: Path) -> tuple[bytes, dict[str, fl
     weights, step = subject.weights, step_of(subject.quality)
     steps = torch.full((1,), step, device=subject.device)
     with clock.stage("read"):
-        pixels = _rgb(read_picture(source))
+        pixels = three_channels(read_picture(source).pixels)
     with clock.stage("g_a"):
         y = analyze(weights.vae, pixels[None], steps)
     with clock.stage("prior"):
@@ -107,10 +107,3 @@ def timed_decompress(subject: Gencodec, stream: bytes) -> tuple[Pixels, dict[str
     with clock.stage("write"):
         write_picture(Picture(pixels), io.BytesIO())
     return pixels, clock.seconds
-
-
-def _rgb(picture: Picture) -> Pixels:
-    """The stages of a colour picture: grey ones go through the codec as equal channels."""
-    if picture.grey:
-        return picture.pixels[:, :, None].repeat(3, axis=2)
-    return picture.pixels

@@ -12,7 +12,7 @@ import torch
 
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Sample
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 
 SIZES = ((768, 512), (1920, 1080))
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -97,7 +97,7 @@ def _timed(device: torch.device, work: Callable[[], object]) -> float:
 
 def _resized(pixels: Pixels, width: int, height: int) -> Pixels:
     """The upper left corner, mirrored on where the picture is too small: (height, width, 3)."""
-    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    colour = three_channels(pixels)
     grow = (max(0, height - colour.shape[0]), max(0, width - colour.shape[1]))
     padded = np.pad(colour, ((0, grow[0]), (0, grow[1]), (0, 0)), mode="symmetric")
     return np.ascontiguousarray(padded[:height, :width])

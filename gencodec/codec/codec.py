@@ -21,7 +21,15 @@ from gencodec.bitstream import (
     Section,
 )
 from gencodec.errors import WeightsError
-from gencodec.image import Picture, PictureRows, PixelRows, Pixels, decode_alpha, smooth_hidden
+from gencodec.image import (
+    Picture,
+    PictureRows,
+    PixelRows,
+    Pixels,
+    decode_alpha,
+    smooth_hidden,
+    three_channels,
+)
 from gencodec.model.quality import step_of
 from gencodec.model.registry import WeightsEntry, find_weights, find_weights_by_id
 from gencodec.model.weights import Weights, load_weights
@@ -39,7 +47,6 @@ from .stream import (
     open_stream,
     pack_stream,
     picture_of,
-    rgb,
     side_sections,
     to_picture,
 )
@@ -228,7 +235,9 @@ class Codec:
                         )
                     continue
                 step = self._step(step_of(quality), len(part))
-                y = analyze(self._weights.vae, np.stack([rgb(p) for p in part]), step)
+                y = analyze(
+                    self._weights.vae, np.stack([three_channels(p.pixels) for p in part]), step
+                )
                 for picture, latents in zip(
                     part, quantise(self._weights.vae, y, step), strict=True
                 ):

@@ -43,6 +43,7 @@ from gencodec.image import (
     picture_from_array,
     picture_from_pil,
     read_picture,
+    three_channels,
 )
 from gencodec.model.weights import Weights
 
@@ -167,13 +168,6 @@ def _alpha_in_view(
     return alpha if view is None else view.of(alpha)
 
 
-def rgb(picture: Picture) -> npt.NDArray[np.uint8]:
-    """The pixels as (H, W, 3), grey ones three times."""
-    if not picture.grey:
-        return picture.pixels
-    return np.repeat(picture.pixels[:, :, None], 3, axis=2)
-
-
 def grey_of(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The mean of the three decoded channels, rounded."""
     return ((pixels.astype(np.uint16).sum(2) * 2 + 3) // 6).astype(np.uint8)
@@ -183,4 +177,4 @@ def as_array(picture: Picture) -> npt.NDArray[np.uint8]:
     """uint8 (H, W, 3), (H, W) if grey, (H, W, 4) with alpha."""
     if picture.alpha is None:
         return picture.pixels
-    return np.dstack([rgb(picture), picture.alpha])
+    return np.dstack([three_channels(picture.pixels), picture.alpha])

@@ -12,11 +12,11 @@ import numpy as np
 
 from gencodec.bench.metrics import finite_psnr
 from gencodec.bench.own_codec import Gencodec
+from gencodec.image import three_channels
 from gencodec.train.photos import Photo
 
 from .collection import Source
 from .rivals import bytes_at, installed_rivals, points_of
-from .streams import three_channels
 
 LOWEST_QUALITY = 0.0
 

@@ -11,10 +11,8 @@ from PIL import Image, ImageDraw
 from gencodec.bench.metrics import finite_psnr
 from gencodec.bench.own_codec import Gencodec
 from gencodec.errors import GencodecError
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 from gencodec.train.photos import Photo
-
-from .streams import three_channels
 
 SIDE = 256
 LARGEST = 512
@@ -207,4 +205,4 @@ def _phantom() -> Pixels:
         v = (y - y0) * np.cos(angle) - (x - x0) * np.sin(angle)
         total[(u / a) ** 2 + (v / b) ** 2 <= 1.0] += density
     grey = (np.clip(total, 0.0, 1.0) * 255.0).round().astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    return three_channels(grey)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gencodec.codec import Codec
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 from gencodec.train.photos import Photo
 
 from .collection import Source, crops_of, decoded
@@ -32,7 +32,6 @@ from .neighbours import (
     nearest,
 )
 from .statistics import Interval, bootstrap
-from .streams import three_channels
 
 BASIS_PHOTOS = 40
 PLANTED = 48

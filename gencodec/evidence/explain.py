@@ -16,7 +16,7 @@ from gencodec.bitstream.container import Container
 from gencodec.codec import Codec
 from gencodec.codec.stream import as_array
 from gencodec.errors import ChecksumError, WeightsError
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 from gencodec.model.quality import quality_of
 from gencodec.model.weights import Weights
 
@@ -30,7 +30,6 @@ from .streams import (
     payload_of,
     rebuild_from,
     swap_contents,
-    three_channels,
 )
 
 SHARES = (0.0, 0.01, 0.05, 0.10, 0.25, 0.50, 1.0)

@@ -20,7 +20,7 @@ import torch
 
 from gencodec.bench.metrics import finite_psnr
 from gencodec.codec import Codec
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 from gencodec.model.quality import step_of
 from gencodec.train.photos import Photo
 from gencodec.train.start import lmbda_of
@@ -28,7 +28,6 @@ from gencodec.train.start import lmbda_of
 from .collection import crops_of
 from .rivals import Point, bytes_at, jpeg_points
 from .statistics import Interval, Values, auc, bootstrap
-from .streams import three_channels
 
 QUALITIES = (20.0, 50.0, 80.0)
 CROP_SIDES = (256, 128, 64)

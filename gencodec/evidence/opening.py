@@ -11,14 +11,13 @@ import numpy as np
 from gencodec.bench.contestants import Recipe
 from gencodec.bench.own_codec import Gencodec, load
 from gencodec.bitstream import read_header
-from gencodec.codec.stream import as_array, rgb
+from gencodec.codec.stream import as_array
 from gencodec.errors import ImageError
-from gencodec.image import Picture, Pixels
+from gencodec.image import Picture, Pixels, three_channels
 from gencodec.model.registry import find_weights_by_id
 
 from .explain import Explanation, Pictures, explain
 from .stranger import other_weights
-from .streams import three_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +39,7 @@ class Opened:
 def open_picture(name: str, picture: Picture, codec: Gencodec) -> Opened:
     """A picture, compressed as ``gencodec compress`` would, but always as one tile."""
     stream = codec.codec.compress_picture(picture, quality=codec.quality, tile=None)
-    return Opened(Path(name).name, stream, rgb(picture), codec)
+    return Opened(Path(name).name, stream, three_channels(picture.pixels), codec)
 
 
 def open_stream_file(name: str, stream: bytes, codec: Gencodec, *, max_pixels: int) -> Opened:

@@ -11,11 +11,11 @@ from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import Header
 from gencodec.codec.stream import as_array
 from gencodec.errors import GencodecError
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 from gencodec.model.weights import Weights
 
 from .explain import SAME, likeness, no_likeness
-from .streams import force, payload_of, three_channels
+from .streams import force, payload_of
 
 SHUFFLES = 4
 CHECK_BYTES = 4

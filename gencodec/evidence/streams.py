@@ -28,7 +28,7 @@ from gencodec.codec.stream import as_array
 from gencodec.codec.tiles import latent_size
 from gencodec.codec.transform import synthesize
 from gencodec.entropy import Pass
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.weights import Weights
 
@@ -158,13 +158,6 @@ def payload_of(stream: bytes) -> tuple[Header, bytes]:
     """Header and coded symbols of a whole stream."""
     container = unpack(stream)
     return container.header, container.section(LATENTS) or b""
-
-
-def three_channels(pixels: Pixels) -> Pixels:
-    """(H, W), (H, W, 3) or (H, W, 4) -> (H, W, 3), alpha left out."""
-    if pixels.ndim == 2:
-        return np.repeat(pixels[:, :, None], 3, axis=2)
-    return pixels[:, :, :3]
 
 
 def _decode(decoder: RecordingDecoder, header: Header, weights: Weights) -> torch.Tensor:

@@ -12,7 +12,7 @@ from gencodec.image.files import (
 )
 from gencodec.image.hidden import smooth_hidden
 from gencodec.image.pad import crop, pad
-from gencodec.image.picture import Picture, Pixels, picture_from_array, to_pil
+from gencodec.image.picture import Picture, Pixels, picture_from_array, three_channels, to_pil
 from gencodec.image.pillow import open_pillow
 from gencodec.image.strips import PictureRows, PixelRows, PpmRows, is_plain_ppm, write_ppm_strips
 
@@ -35,6 +35,7 @@ __all__ = [
     "picture_from_pil",
     "read_picture",
     "smooth_hidden",
+    "three_channels",
     "to_pil",
     "to_srgb",
     "write_picture",

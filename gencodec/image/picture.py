@@ -54,6 +54,13 @@ class Picture:
         return self.pixels.ndim == 2
 
 
+def three_channels(pixels: Pixels) -> Pixels:
+    """(H, W), (H, W, 3) or (H, W, 4) -> (H, W, 3): grey three times, alpha left out."""
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    return pixels[:, :, :3]
+
+
 def picture_from_array(array: npt.NDArray[np.uint8]) -> Picture:
     """Return a Picture of a uint8 array: (H, W) or (H, W, 1) grey, (H, W, 2) grey and alpha,
     (H, W, 3) RGB, (H, W, 4) RGB and alpha.

@@ -12,7 +12,7 @@ import numpy as np
 
 from gencodec.errors import ImageError
 from gencodec.image.hidden import smooth_hidden
-from gencodec.image.picture import Picture, Pixels, is_grey
+from gencodec.image.picture import Picture, Pixels, is_grey, three_channels
 
 _CHUNK_ROWS = 256
 _PPM_CHANNELS = {b"P5": 1, b"P6": 3}
@@ -59,7 +59,7 @@ class PictureRows:
         return self.picture.grey
 
     def rows(self, top: int, bottom: int) -> Pixels:
-        return _rgb(self.picture.pixels[top:bottom])
+        return three_channels(self.picture.pixels[top:bottom])
 
 
 class PpmRows:
@@ -80,7 +80,7 @@ class PpmRows:
         self.grey = self._channels == 1 or self._all_grey()
 
     def rows(self, top: int, bottom: int) -> Pixels:
-        return _rgb(self._read(top, bottom))
+        return three_channels(self._read(top, bottom))
 
     def _read(self, top: int, bottom: int) -> Pixels:
         line = self.width * self._channels
@@ -139,7 +139,3 @@ def _ppm_header(path: Path) -> tuple[int, int, int, int] | None:
     if white != 255 or not data[offset : offset + 1].isspace() or min(width, height) < 1:
         return None
     return width, height, _PPM_CHANNELS[data[:2]], offset + 1
-
-
-def _rgb(pixels: Pixels) -> Pixels:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)

@@ -16,6 +16,7 @@ from gencodec.bench.report import write_report
 from gencodec.codec import Codec
 from gencodec.codec.device import choose_device
 
+from .heldout import there_and_back
 from .options import add_common, qualities, read_folder
 from .photos import Photo
 
@@ -69,12 +70,8 @@ def measure(codec: Codec, photos: Sequence[Photo], levels: Sequence[float]) -> l
 
 
 def _point(codec: Codec, photo: Photo, quality: float) -> Curve:
-    stream = codec.compress(photo.pixels, quality=quality)
-    decoded = codec.decompress(stream)
-    if decoded.ndim == 2:
-        decoded = np.repeat(decoded[:, :, None], 3, axis=2)
-    pixels = photo.pixels.shape[0] * photo.pixels.shape[1]
-    return Curve((8.0 * len(stream) / pixels,), (psnr(photo.pixels, decoded),))
+    bpp, decoded = there_and_back(codec, photo.pixels, quality)
+    return Curve((bpp,), (psnr(photo.pixels, decoded),))
 
 
 def _joined(points: Sequence[Curve]) -> Curve:

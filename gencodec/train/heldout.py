@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gencodec.bench.curves import Curve, psnr
 from gencodec.codec import Codec
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 
 from .distortion import ms_ssim
 
@@ -48,12 +48,15 @@ def measure_held_out(codec: Codec, pictures: Sequence[Pixels]) -> HeldOutScores:
     return HeldOutScores(bpp, decibels, structure)
 
 
-def _scores(codec: Codec, picture: Pixels, quality: float) -> tuple[float, float, float]:
+def there_and_back(codec: Codec, picture: Pixels, quality: float) -> tuple[float, Pixels]:
+    """The file's bits a pixel, header included, and what it decodes to: (H, W, 3) uint8."""
     stream = codec.compress(picture, quality=quality)
-    decoded = codec.decompress(stream)
-    if decoded.ndim == 2:
-        decoded = np.repeat(decoded[:, :, None], 3, axis=2)
     bpp = 8.0 * len(stream) / (picture.shape[0] * picture.shape[1])
+    return bpp, three_channels(codec.decompress(stream))
+
+
+def _scores(codec: Codec, picture: Pixels, quality: float) -> tuple[float, float, float]:
+    bpp, decoded = there_and_back(codec, picture, quality)
     structure = ms_ssim(_planes(decoded), _planes(picture)).mean()
     return bpp, psnr(picture, decoded), float(structure)
 
