@@ -107,7 +107,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m gencodec.train ship``."""
     parser.add_argument("training_run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("sources", type=Path, nargs="+", metavar="DIR", help="its pictures")
-    parser.add_argument("--name", required=True, help="of the weights, such as base-2")
+    parser.add_argument("--name", required=True, help="of the weights, such as base-4")
     parser.add_argument(
         "--manifest",
         type=Path,
