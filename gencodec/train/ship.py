@@ -34,12 +34,14 @@ def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
 
     What the shipped weights in ``folder`` that the run started from were trained on counts as
     trained on, and is listed even where this run did not have it; a picture of the same
-    original, held out by this run, is then of no use.
+    original, held out by this run, is then of no use.  WeightsError when there is no such list.
     """
     rows, init = _rows(run / PICTURES), read_note(run).init
-    before = folder / f"{init}.{PICTURES}"
-    if init is None or not before.exists():
+    if init is None:
         return rows
+    before = folder / f"{init}.{PICTURES}"
+    if not before.exists():
+        raise WeightsError(f"{run}: the list of what {init} was trained on, {before}, is missing")
     seen = {row["sha256"]: row for row in _rows(before) if row["split"] == TRAINED}
     originals = {original_of(row["file"]) for row in seen.values()}
     for row in rows:

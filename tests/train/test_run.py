@@ -165,3 +165,6 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     manifest.write_text("file,source\na.avif,here")
     with pytest.raises(ValueError, match=r"does not name 4 pictures, a__crop\.avif first"):
         listed(pictures, manifest)
+    (tmp_path / "first.pictures.csv").unlink()
+    with pytest.raises(WeightsError, match=r"first\.pictures\.csv, is missing"):
+        read_pictures(tmp_path, tmp_path)
