@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from gencodec.bench.curves import Curve, psnr
+from gencodec.bench.metrics import METRICS
 from gencodec.codec import Codec
 from gencodec.image import Pixels, three_channels
 
 from .distortion import ms_ssim
 
 QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
+(MS_SSIM,) = (metric for metric in METRICS if metric.name == "ms_ssim")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class HeldOutScores:
 
     @property
     def structure(self) -> Curve:
-        """Rate and MS-SSIM as decibels, -10 log10(1 - MS-SSIM), as the field plots it."""
-        return Curve(self.bpp, tuple(float(-10.0 * np.log10(1.0 - s)) for s in self.ms_ssim))
+        """Rate and MS-SSIM as decibels, as the field plots it."""
+        return Curve(self.bpp, tuple(MS_SSIM.on_curve(mean) for mean in self.ms_ssim))
 
 
 def measure_held_out(codec: Codec, pictures: Sequence[Pixels]) -> HeldOutScores:
@@ -57,10 +59,10 @@ def there_and_back(codec: Codec, picture: Pixels, quality: float) -> tuple[float
 
 def _scores(codec: Codec, picture: Pixels, quality: float) -> tuple[float, float, float]:
     bpp, decoded = there_and_back(codec, picture, quality)
-    structure = ms_ssim(_planes(decoded), _planes(picture)).mean()
+    structure = ms_ssim(planes([decoded]), planes([picture])).mean()
     return bpp, psnr(picture, decoded), float(structure)
 
 
-def _planes(pixels: Pixels) -> Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) float32 in 0..1."""
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
+def planes(pictures: Sequence[Pixels]) -> Tensor:
+    """Pictures of one size, (H, W, 3) uint8 -> (B, 3, H, W) float32 in 0..1."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255.0

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.image import Pixels, atomic_write
@@ -23,7 +22,7 @@ from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
 from .depthwise import use_faster_gradient
 from .export import Candidate, fit_weights, measured, plain_weights
 from .gallery import Gallery
-from .heldout import QUALITIES
+from .heldout import QUALITIES, planes
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
 from .notes import RunNote, note_run
@@ -92,7 +91,7 @@ def run_training(
     training_run = Training(
         state,
         store,
-        _batch(evaluation, device),
+        planes(evaluation).to(device),
         plan,
         run,
         say=say,
@@ -171,11 +170,6 @@ def evaluation_crops(photos: Sequence[Pixels]) -> list[Pixels]:
         if crops:
             return crops
     raise ImageError(f"every picture is smaller than {EVALUATION_SIDES[-1]} pixels a side")
-
-
-def _batch(pictures: Sequence[Pixels], device: torch.device) -> Tensor:
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-    return x.to(device).float() / 255.0
 
 
 def _flops_share(state: RunState, say: Say) -> Callable[[float], float] | None:
