@@ -49,9 +49,9 @@ class ImageVae(nn.Module):
     ) -> Estimate:
         """x: (B, 3, H, W) in 0..1, sides multiples of 64; step: (B,) integers 0..255.
 
-        Bits are those of y and z with additive uniform noise, the usual differentiable stand-in
-        for rounding (Balle et al., arXiv:1611.01704); g_s and the context see rounded values
-        with straight-through gradients.  ``amp`` is the autocast dtype of the transforms and
+        Bits are those of the rounded y and z, with a stand-in for the gradient that rounding
+        has not (:func:`_trainable_bits`); g_s and the context see rounded values with
+        straight-through gradients.  ``amp`` is the autocast dtype of the transforms and
         ``prior_amp`` that of the prior, whose integers only float32 (None) renders exactly.
         """
         with _autocast(x, amp):
@@ -61,8 +61,7 @@ class ImageVae(nn.Module):
             y_hat, of_y, of_z = self._quantised(y, z, table_rows(step))
         with _autocast(x, amp):
             x_hat = self.g_s(y_hat, step).float()
-        y_noisy, z_noisy = (t + torch.rand_like(t) - 0.5 for t in (y, z))
-        return Estimate(x_hat, _bits(y_noisy, of_y), _bits(z_noisy, of_z))
+        return Estimate(x_hat, _trainable_bits(y, of_y), _trainable_bits(z, of_z))
 
     @torch.no_grad()
     def rounded(self, x: Tensor, step: Tensor) -> Estimate:
@@ -110,6 +109,23 @@ def _autocast(
     if not torch.amp.is_autocast_available(x.device.type):
         return contextlib.nullcontext()  # tensors without data, whose arithmetic is only counted
     return torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None)
+
+
+def _trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
+    """Bits of each picture's rounded values, with a gradient for all they depend on: (B,).
+
+    The scales learn from the symbols that will be coded.  Values and means, in which those are
+    steps, learn from additive uniform noise (Balle et al., arXiv:1611.01704).  The scales must
+    not: noise makes sure symbols dear, and the scales too wide for what is coded (the mismatch
+    that Guo et al., arXiv:2104.05168, train away at the end; here it never comes to be).
+    """
+    mean16, scale_index = gaussians
+    noisy = values + torch.rand_like(values) - 0.5
+    of_values = _bits(noisy, Gaussians(mean16, scale_index.detach()))
+    # Not quantise_symbols: a scale that skips a symbol would never hear what it loses.
+    symbols = torch.floor((values - mean16 / MEAN_UNITS).detach() + 0.5)
+    of_scales = _bits(symbols, Gaussians(torch.zeros_like(mean16), scale_index))
+    return of_scales + (of_values - of_values.detach())
 
 
 def _bits(values: Tensor, gaussians: Gaussians) -> Tensor:
