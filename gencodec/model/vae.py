@@ -116,8 +116,8 @@ def _trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
 
     The scales learn from the symbols that will be coded.  Values and means, in which those are
     steps, learn from additive uniform noise (Balle et al., arXiv:1611.01704).  The scales must
-    not: noise makes sure symbols dear, and the scales too wide for what is coded (the mismatch
-    that Guo et al., arXiv:2104.05168, train away at the end; here it never comes to be).
+    not: to sure symbols noise adds bits that no file holds, and the scales bend to them (the
+    mismatch that Guo et al., arXiv:2104.05168, train away at the end).
     """
     mean16, scale_index = gaussians
     noisy = values + torch.rand_like(values) - 0.5
