@@ -36,8 +36,8 @@ WHAT = (
     "ideal_bits: information content of gencodec's symbols under its model; container_bytes: all "
     "of its file but the symbols; means over images; bd_rate: percent of bits against the anchor "
     "at equal score (MS-SSIM as -10 log10(1 - mean)), bd_score: mean advantage at equal bits, "
-    "both by PCHIP over the range that both curves span, from low to high, overlap percent of "
-    "all they span"
+    "null where no bits are, both by PCHIP over the range that both curves span, from low to high, "
+    "overlap percent of all they span"
 )
 
 PACKAGES = {

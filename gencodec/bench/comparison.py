@@ -21,7 +21,8 @@ from gencodec.bench.rate_distortion import Row, complete_images, curve_of, means
 class Delta:
     """Bits of a codec against an anchor's at equal score, and score at equal bits.
 
-    bd_rate: percent, negative for fewer bits.  bd_score: mean advantage, in the metric's unit.
+    bd_rate: percent, negative for fewer bits.  bd_score: mean advantage, in the metric's unit;
+    None where the two share scores but no rates.
     low, high: the scores between which the two are compared; overlap: their share, in percent,
     of all that either curve spans.  images: how many both coded.
     """
@@ -30,7 +31,7 @@ class Delta:
     anchor: str
     metric: str
     bd_rate: float
-    bd_score: float
+    bd_score: float | None
     low: float
     high: float
     overlap: float
@@ -42,7 +43,7 @@ def deltas(
 ) -> tuple[Delta, ...]:
     """All pairs of codecs, each over the images that both coded at all their qualities.
 
-    Pairs without enough points, or without a common range, are left out.
+    Pairs without enough points, or without a common range of scores, are left out.
     """
     usable = {codec: complete_images(rows, codec) for codec in codecs}
     found = []
@@ -83,16 +84,24 @@ def _delta(
         return None
     try:
         low, high = common_range(curve, other)
-        return Delta(
-            codec,
-            anchor,
-            metric.name,
-            round(bd_rate(curve, other), 2),
-            round(bd_score(curve, other), 3),
-            round(low, 3),
-            round(high, 3),
-            round(100 * overlap_share(curve, other), 1),
-            images,
-        )
+        fewer = bd_rate(curve, other)
     except ValueError:  # too few points, or nothing in common
+        return None
+    return Delta(
+        codec,
+        anchor,
+        metric.name,
+        round(fewer, 2),
+        _bd_score(curve, other),
+        round(low, 3),
+        round(high, 3),
+        round(100 * overlap_share(curve, other), 1),
+        images,
+    )
+
+
+def _bd_score(curve: Curve, other: Curve) -> float | None:
+    try:
+        return round(bd_score(curve, other), 3)
+    except ValueError:  # one codec's largest file is smaller than the other's smallest
         return None

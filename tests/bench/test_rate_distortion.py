@@ -115,10 +115,20 @@ def test_an_image_that_failed_once_is_no_part_of_any_mean(rows: list[Row]) -> No
     assert of_psnr[0].overlap == 100.0
 
 
+def test_a_codec_whose_every_file_is_smaller_still_has_a_rate(rows: list[Row]) -> None:
+    far = [replace(row, codec="far", bpp=1000 * row.bpp) for row in rows]
+    pairs = deltas([*rows, *far], ["gencodec", "far"], [])
+    of_psnr = {delta.codec: delta for delta in pairs if delta.metric == "psnr"}
+    assert of_psnr["gencodec"].bd_rate == pytest.approx(-99.9, abs=0.01)
+    assert of_psnr["far"].bd_rate == pytest.approx(99_900.0, rel=0.001)
+    assert {delta.bd_score for delta in pairs} == {None}
+
+
 def test_published_curves_are_compared_with(report: Report) -> None:
     (delta,) = report.deltas
     assert (delta.codec, delta.anchor, delta.metric) == ("gencodec", "double", "psnr")
-    assert delta.bd_rate == pytest.approx(-50.0, abs=0.01) and delta.bd_score > 0
+    assert delta.bd_rate == pytest.approx(-50.0, abs=0.01)
+    assert delta.bd_score is not None and delta.bd_score > 0
     assert delta.low == pytest.approx(report.means[0].psnr, abs=1e-3)
     assert delta.high == pytest.approx(report.means[-1].psnr, abs=1e-3)
 
