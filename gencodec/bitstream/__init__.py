@@ -1,20 +1,9 @@
 """The .gnc stream as bytes: header, sections, checks. Standard library only; see FORMAT.md."""
 
 from gencodec.bitstream.container import (
-    ALPHA,
-    END,
-    EXIF,
-    ICC,
-    LATENTS,
-    RESIDUAL,
-    SECTION_NAMES,
-    TILES,
     WARNED_PIXELS,
-    XMP,
     Container,
     Limits,
-    Section,
-    order_sections,
     pack,
     unpack,
     unpack_damaged,
@@ -23,6 +12,19 @@ from gencodec.bitstream.container import (
 from gencodec.bitstream.describe import SectionInfo, StreamInfo, describe
 from gencodec.bitstream.header import MAGIC, MAX_HEADER_BYTES, VERSION, Header, read_header
 from gencodec.bitstream.metadata import MAX_METADATA_BYTES, deflate_metadata, inflate_metadata
+from gencodec.bitstream.sections import (
+    ALPHA,
+    END,
+    EXIF,
+    ICC,
+    LATENTS,
+    RESIDUAL,
+    SECTION_NAMES,
+    TILES,
+    XMP,
+    Section,
+    order_sections,
+)
 from gencodec.bitstream.tiles import (
     MAX_LAYERS,
     MAX_TILES,

@@ -16,46 +16,23 @@ from dataclasses import dataclass, field
 
 from gencodec.bitstream.header import Header, pack_header, unpack_header
 from gencodec.bitstream.metadata import MAX_METADATA_BYTES
+from gencodec.bitstream.sections import (
+    END,
+    LATENTS,
+    MAX_SECTIONS,
+    ORDER,
+    TILES,
+    Section,
+    check_sections,
+    section_name,
+)
 from gencodec.bitstream.tiles import TileIndex, unpack_tiles
 from gencodec.bitstream.varint import MAX_VARINT, pack_varint, unpack_varint
-from gencodec.errors import (
-    ChecksumError,
-    FormatError,
-    LimitError,
-    TruncatedError,
-    UnsupportedVersionError,
-)
-
-END = 0x00
-LATENTS = 0x01
-ALPHA = 0x02
-TILES = 0x03
-RESIDUAL = 0x04
-ICC = 0x81
-EXIF = 0x82
-XMP = 0x83
-OPTIONAL_BIT = 0x80
-
-SECTION_NAMES = {
-    END: "END",
-    LATENTS: "LATENTS",
-    ALPHA: "ALPHA",
-    TILES: "TILES",
-    RESIDUAL: "RESIDUAL",
-    ICC: "ICC",
-    EXIF: "EXIF",
-    XMP: "XMP",
-}
+from gencodec.errors import ChecksumError, FormatError, LimitError, TruncatedError
 
 WARNED_PIXELS = 100_000_000
 """A picture of more is either meant, and takes minutes, or a decompression bomb: users are told."""
 
-# A stream of a gigabyte could hold half a billion empty sections; nobody needs more than these.
-MAX_SECTIONS = 64
-
-# LATENTS stand last, so that a cut file loses detail and nothing else.
-_ORDER = {ALPHA: 0, ICC: 1, EXIF: 2, XMP: 3, TILES: 5, LATENTS: 6}
-_UNKNOWN_ORDER = 4
 _CRC_BYTES = 4
 
 
@@ -75,14 +52,6 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Section:
-    """One tagged part of a stream."""
-
-    tag: int
-    payload: bytes
 
 
 @dataclass(frozen=True)
@@ -129,12 +98,13 @@ def pack(container: Container) -> bytes:
     """Return the stream. FormatError for whatever `unpack` would refuse, Limits apart."""
     if not (container.complete and container.checked):
         raise FormatError("a cut picture cannot be packed again: its latents are not all there")
-    _check_sections(container.sections)
+    check_sections(container.sections)
     _read_tiles(container.header, container.sections, complete=True)
     parts = [pack_header(container.header)]
     for section in container.sections:
         if len(section.payload) > MAX_VARINT:
-            raise LimitError(f"section {_name(section.tag)} is longer than {MAX_VARINT} bytes")
+            name = section_name(section.tag)
+            raise LimitError(f"section {name} is longer than {MAX_VARINT} bytes")
         parts += [bytes((section.tag,)), pack_varint(len(section.payload)), section.payload]
     parts.append(bytes((END,)))
     crc = 0
@@ -190,19 +160,14 @@ def unpack_damaged(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container
     layout = walk(data, forgiving=True)
     spans: dict[int, Span] = {}
     for span in layout.spans:
-        if span.tag in _ORDER and (span.present == span.length or span.tag == LATENTS):
+        if span.tag in ORDER and (span.present == span.length or span.tag == LATENTS):
             spans.setdefault(span.tag, span)
     if not header.tiled:
         spans.pop(TILES, None)
-    kept = sorted(spans.values(), key=lambda span: _ORDER[span.tag])
+    kept = sorted(spans.values(), key=lambda span: ORDER[span.tag])
     latents = spans.get(LATENTS)
     whole = latents is not None and latents.present == latents.length
     return _take(data, layout, kept, limits, complete=whole, checked=False)
-
-
-def order_sections(sections: Iterable[Section]) -> tuple[Section, ...]:
-    """Return the sections in the order that the format asks for."""
-    return tuple(sorted(sections, key=lambda part: _ORDER.get(part.tag, _UNKNOWN_ORDER)))
 
 
 def walk(data: bytes, *, forgiving: bool = False) -> Layout:
@@ -277,13 +242,13 @@ def _take(
         # On a cut file a length is only a claim; what counts is what would be copied.
         if span.present > limits.max_section_bytes:
             raise LimitError(
-                f"section {_name(span.tag)} has {span.length} bytes, "
+                f"section {section_name(span.tag)} has {span.length} bytes, "
                 f"the limit is {limits.max_section_bytes}"
             )
     sections = tuple(
         Section(span.tag, data[span.start : span.start + span.present]) for span in spans
     )
-    _check_sections(sections, complete=complete)
+    check_sections(sections, complete=complete)
     tiles = _read_tiles(layout.header, sections, complete=complete and checked)
     return Container(layout.header, sections, complete, checked, tiles)
 
@@ -308,30 +273,3 @@ def _read_tiles(header: Header, sections: Iterable[Section], *, complete: bool) 
             f"the tiles have {len(payloads[LATENTS])} bytes, their index says {tiles.latents_bytes}"
         )
     return tiles
-
-
-def _check_sections(sections: Iterable[Section], *, complete: bool = True) -> None:
-    """The rules on tags and their order that hold on write and on read alike."""
-    tags = [section.tag for section in sections]
-    for tag in tags:
-        if not END < tag <= 0xFF:
-            raise FormatError(f"the section tag {tag} is outside 1..255")
-        if tag not in _ORDER and not tag & OPTIONAL_BIT:
-            raise UnsupportedVersionError(
-                f"the file has a section ({_name(tag)}) that a reader must understand "
-                "and this gencodec does not: it needs a newer one"
-            )
-    if len(tags) > MAX_SECTIONS:
-        raise LimitError(f"{len(tags)} sections; the format holds {MAX_SECTIONS}")
-    for tag in _ORDER:
-        if tags.count(tag) > 1:
-            raise FormatError(f"section {_name(tag)} occurs more than once")
-    ranks = [_ORDER.get(tag, _UNKNOWN_ORDER) for tag in tags]
-    if ranks != sorted(ranks):
-        raise FormatError("the sections stand in the wrong order")
-    if complete and LATENTS not in tags:
-        raise FormatError("the file holds no picture (no LATENTS section)")
-
-
-def _name(tag: int) -> str:
-    return SECTION_NAMES.get(tag, f"0x{tag:02X}")

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gencodec.bitstream.container import (
-    DEFAULT_LIMITS,
-    SECTION_NAMES,
-    unpack_truncated,
-    walk,
-)
+from gencodec.bitstream.container import DEFAULT_LIMITS, unpack_truncated, walk
 from gencodec.bitstream.header import VERSION
+from gencodec.bitstream.sections import section_name
 from gencodec.bitstream.tiles import TileIndex
 from gencodec.errors import ChecksumError, FormatError
 
@@ -81,7 +77,7 @@ def describe(data: bytes) -> StreamInfo:
     sections = tuple(
         SectionInfo(
             span.tag,
-            SECTION_NAMES.get(span.tag, f"0x{span.tag:02X}"),
+            section_name(span.tag),
             span.present,
             span.length,
         )

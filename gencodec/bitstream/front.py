@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from gencodec.bitstream.container import (
-    DEFAULT_LIMITS,
-    LATENTS,
-    TILES,
-    Container,
-    Limits,
-    Section,
-    Span,
-    walk,
-)
+from gencodec.bitstream.container import DEFAULT_LIMITS, Container, Limits, Span, walk
+from gencodec.bitstream.sections import LATENTS, TILES, Section
 from gencodec.errors import LimitError
 
 _CHUNK = 1 << 16

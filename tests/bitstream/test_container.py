@@ -25,8 +25,8 @@ from gencodec.bitstream import (
     unpack,
     unpack_truncated,
 )
-from gencodec.bitstream.container import MAX_SECTIONS
 from gencodec.bitstream.header import pack_header
+from gencodec.bitstream.sections import MAX_SECTIONS
 from gencodec.bitstream.varint import pack_varint
 from gencodec.errors import (
     ChecksumError,

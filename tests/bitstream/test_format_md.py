@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gencodec import bitstream
-from gencodec.bitstream import container, header
+from gencodec.bitstream import container, header, sections
 
 TEXT = (Path(bitstream.__file__).parent / "FORMAT.md").read_text(encoding="utf-8")
 
@@ -29,14 +29,14 @@ def test_header_fields_stand_in_order() -> None:
 
 def test_section_table() -> None:
     rows = re.findall(r"^\| 0x([0-9A-F]{2}) \| (\w+) \| (critical|optional) \|", TEXT, re.MULTILINE)
-    assert {int(tag, 16): name for tag, name, _ in rows} == container.SECTION_NAMES
+    assert {int(tag, 16): name for tag, name, _ in rows} == sections.SECTION_NAMES
     for tag, _, kind in rows:
-        assert (int(tag, 16) & container.OPTIONAL_BIT != 0) == (kind == "optional")
+        assert (int(tag, 16) & sections.OPTIONAL_BIT != 0) == (kind == "optional")
 
 
 def test_bounds() -> None:
     limits = container.Limits()
     for number in (limits.max_pixels, limits.max_section_bytes, limits.max_metadata_bytes):
         assert str(number) in TEXT
-    assert f"at most {container.MAX_SECTIONS} sections" in TEXT
+    assert f"at most {sections.MAX_SECTIONS} sections" in TEXT
     assert limits.max_metadata_bytes == bitstream.MAX_METADATA_BYTES
