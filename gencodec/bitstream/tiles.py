@@ -121,6 +121,14 @@ class TileIndex:
             starts.append(tuple(row))
         return tuple(starts)
 
+    def slices(self, tile: int) -> tuple[slice, ...]:
+        """Where in LATENTS the parts of a tile stand, layer by layer."""
+        begins = (starts[tile] for starts in self.starts)
+        return tuple(
+            slice(start, start + part.words * WORD_BYTES)
+            for start, part in zip(begins, self.tiles[tile].parts, strict=True)
+        )
+
     @cached_property
     def latents_bytes(self) -> int:
         """The length of LATENTS."""

@@ -193,9 +193,9 @@ class LatentReader:
             return latents, self._container.complete
         tile = self._index.tiles[index]
         payload = tile.symbols_check.to_bytes(4, "little")
-        for part, starts in zip(tile.parts, self._index.starts, strict=True):
-            words = latents[starts[index] : starts[index] + 4 * part.words]
-            if len(words) < 4 * part.words:
+        for part, place in zip(tile.parts, self._index.slices(index), strict=True):
+            words = latents[place]
+            if len(words) < place.stop - place.start:
                 # The words of a part that is cut cannot be checked; some damage shows later.
                 return payload + words, False
             if zlib.crc32(words) != part.check:

@@ -10,14 +10,14 @@ import numpy as np
 
 from gencodec.bench.contestants import Recipe
 from gencodec.bench.own_codec import Gencodec, load
-from gencodec.bitstream import read_header
+from gencodec.bitstream import Limits, read_header, unpack
 from gencodec.codec.stream import as_array
-from gencodec.errors import ImageError
 from gencodec.image import Picture, Pixels, three_channels
 from gencodec.model.registry import find_weights_by_id
 
 from .explain import Explanation, Pictures, explain
 from .stranger import other_weights
+from .streams import Excerpt, dearest_tile
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,21 +37,35 @@ class Opened:
 
 
 def open_picture(name: str, picture: Picture, codec: Gencodec) -> Opened:
-    """A picture, compressed as ``gencodec compress`` would, but always as one tile."""
-    stream = codec.codec.compress_picture(picture, quality=codec.quality, tile=None)
-    return Opened(Path(name).name, stream, three_channels(picture.pixels), codec)
+    """A picture, compressed as ``gencodec compress`` would; of tiles, the one of most bytes."""
+    stream = codec.codec.compress_picture(picture, quality=codec.quality)
+    original = three_channels(picture.pixels)
+    if not read_header(stream).tiled:
+        return Opened(Path(name).name, stream, original, codec)
+    tile = dearest_tile(unpack(stream, limits=Limits(max_pixels=picture.width * picture.height)))
+    box = tile.box
+    original = original[box.top : box.bottom, box.left : box.right]
+    return Opened(_named(name, tile), tile.stream, original, codec)
 
 
 def open_stream_file(name: str, stream: bytes, codec: Gencodec, *, max_pixels: int) -> Opened:
-    """A .gnc file, with the installed weights that it names; errors as ``Codec.verify``."""
+    """A .gnc file, with the installed weights that it names; errors as ``Codec.verify``.
+
+    Of a file in tiles, the one of most bytes.
+    """
     header = read_header(stream)
     if header.weights_id != codec.weights.weights_id:
         entry = find_weights_by_id(header.weights_id)
         codec = load(Recipe("gencodec", entry.name, "cpu", codec.quality, codec.threads))
-    if header.tiled:
-        raise ImageError("a file in tiles cannot be explained; give the picture itself")
     codec.codec.verify(stream, max_pixels=max_pixels)
-    return Opened(Path(name).name, stream, None, codec)
+    if not header.tiled:
+        return Opened(Path(name).name, stream, None, codec)
+    tile = dearest_tile(unpack(stream, limits=Limits(max_pixels=max_pixels)))
+    return Opened(_named(name, tile), tile.stream, None, codec)
+
+
+def _named(name: str, tile: Excerpt) -> str:
+    return f"{Path(name).name}, {tile.label}"
 
 
 def explain_opened(

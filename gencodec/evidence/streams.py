@@ -6,7 +6,7 @@ passed over where a function says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ import torch
 from gencodec.bitstream import (
     LATENTS,
     SECTION_NAMES,
+    Box,
     Container,
     Header,
     Section,
@@ -98,6 +99,36 @@ def _ledger(
     entries.append(Entry("checks over symbols and file", 8.0 * 2 * CHECK_BYTES, 0))
     entries.append(Entry("tags and lengths of sections", 8.0 * framing, 0))
     return entries
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """One tile as a file of its own: what it is called, and which pixels of the picture it is."""
+
+    stream: bytes
+    label: str
+    box: Box
+
+
+def dearest_tile(container: Container) -> Excerpt:
+    """The tile of a whole tiled stream that took the most bytes.
+
+    Tiles are coded apart, so its symbols are a picture to the bit; transparency and metadata,
+    which belong to all of the picture, stay behind.
+    """
+    index, latents = container.tiles, container.section(LATENTS)
+    assert index is not None and latents is not None
+    sizes = [sum(part.words for part in tile.parts) for tile in index.tiles]
+    number = sizes.index(max(sizes))
+    box = index.grid.box(number)
+    check = index.tiles[number].symbols_check.to_bytes(CHECK_BYTES, "little")
+    payload = b"".join((check, *(latents[place] for place in index.slices(number))))
+    header = replace(container.header, width=box.width, height=box.height, tiled=False)
+    return Excerpt(
+        pack(Container(header, (Section(LATENTS, payload),))),
+        f"tile {number + 1} of {len(sizes)}, at {box.left},{box.top}",
+        box,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ import pytest
 
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.report import from_text, to_text
-from gencodec.errors import ImageError
 from gencodec.evidence.explain import Explanation, Pictures, explain, likeness
 from gencodec.evidence.explain_page import explain_page
 from gencodec.evidence.opening import explain_opened, open_picture, open_stream_file
@@ -84,16 +83,41 @@ def test_likeness(photo: Photo) -> None:
     assert likeness(pixels[:1, :1], pixels[:1, :1]) == 0.0
 
 
-def test_streams_are_explained_by_themselves_and_tiles_are_not(
-    codec: Gencodec, photo: Photo
-) -> None:
+def test_streams_are_explained_by_themselves(codec: Gencodec, photo: Photo) -> None:
     stream = codec.compress(photo(40, 33, 4)[:, :, 0])
     opened = open_stream_file("a.gnc", stream, codec, max_pixels=10**6)
     figures, pictures = explain_opened(opened, [opened], seed=0)
     assert figures.swap_exact and pictures["original"].shape == (40, 33, 3)
-    tiled = codec.codec.compress(photo(130, 70, 4), tile=64)
-    with pytest.raises(ImageError, match="tiles"):
-        open_stream_file("b.gnc", tiled, codec, max_pixels=10**6)
+
+
+def test_of_tiles_the_dearest_is_explained(codec: Gencodec, photo: Photo) -> None:
+    pixels = np.full((150, 130, 3), 90, np.uint8)
+    pixels[64:128, :64] = photo(64, 64, 4)
+    stream = codec.codec.compress(pixels, tile=64)
+    whole = codec.codec.decompress(stream)
+    opened = open_stream_file("folder/b.gnc", stream, codec, max_pixels=pixels.size)
+    assert opened.name == "b.gnc, tile 4 of 9, at 0,64"
+    assert opened.pixels().shape == (64, 64, 3) and opened.original is None
+    # Only the transforms, which look beyond a tile's border, tell the two apart.
+    assert np.abs(opened.pixels()[8:-8, 8:-8].astype(int) - whole[72:120, 8:56]).mean() < 3
+    figures, _ = explain_opened(opened, [opened], seed=0)
+    assert figures.swap_exact and figures.file_bytes == len(opened.stream)
+    assert sum(entry.bits for entry in figures.ledger) == pytest.approx(
+        8 * len(opened.stream), abs=1
+    )
+
+
+def test_a_picture_too_large_for_one_tile_is_explained(
+    codec: Gencodec, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gencodec.codec.tiles.UNTILED_PIXELS", 10_000)
+    monkeypatch.setattr("gencodec.codec.tiles.AUTO_TILE_SIDE", 64)
+    pixels = np.full((150, 130, 3), 90, np.uint8)
+    pixels[64:128, 64:128] = photo(64, 64, 4)
+    opened = open_picture("b.png", picture_from_array(pixels), codec)
+    assert opened.name == "b.png, tile 5 of 9, at 64,64"
+    assert opened.original is not None
+    assert np.array_equal(opened.original, pixels[64:128, 64:128])
 
 
 class Reader(HTMLParser):
