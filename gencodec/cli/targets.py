@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
 QUALITY_HELP = (
     "higher is larger and closer to the original; ordinary photographs come to about 0.2 bits a "
-    "pixel and 28 dB (RGB PSNR) at 20, 0.4 and 31 at 40, 0.8 and 35 at 60, 1.3 and 38 at 80 "
+    "pixel and 29 dB (RGB PSNR) at 20, 0.4 and 32 at 40, 0.7 and 35 at 60, 1.3 and 38 at 80 "
     f"(default: {options.DEFAULT_QUALITY:g})"
 )
 
