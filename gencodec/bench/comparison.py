@@ -84,14 +84,14 @@ def _delta(
         return None
     try:
         low, high = common_range(curve, other)
-        fewer = bd_rate(curve, other)
+        rate = bd_rate(curve, other)
     except ValueError:  # too few points, or nothing in common
         return None
     return Delta(
         codec,
         anchor,
         metric.name,
-        round(fewer, 2),
+        round(rate, 2),
         _bd_score(curve, other),
         round(low, 3),
         round(high, 3),

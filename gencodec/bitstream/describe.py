@@ -75,12 +75,7 @@ def describe(data: bytes) -> StreamInfo:
     if layout.end is None and problem is None:
         problem = "the file is cut: its end is missing"
     sections = tuple(
-        SectionInfo(
-            span.tag,
-            section_name(span.tag),
-            span.present,
-            span.length,
-        )
+        SectionInfo(span.tag, section_name(span.tag), span.present, span.length)
         for span in layout.spans
     )
     return StreamInfo(

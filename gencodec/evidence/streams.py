@@ -13,7 +13,6 @@ import torch
 
 from gencodec.bitstream import (
     LATENTS,
-    SECTION_NAMES,
     Box,
     Container,
     Header,
@@ -22,6 +21,7 @@ from gencodec.bitstream import (
     unpack,
 )
 from gencodec.bitstream.container import walk
+from gencodec.bitstream.sections import section_name
 from gencodec.codec import Codec
 from gencodec.codec.latents import decode_latents
 from gencodec.codec.recording import ForcedDecoder, RecordingDecoder
@@ -87,8 +87,7 @@ def _ledger(
     for span in layout.spans:
         sections += span.length
         if span.tag != LATENTS:
-            name = SECTION_NAMES.get(span.tag, f"0x{span.tag:02X}")
-            entries.append(Entry(f"{name} section", 8.0 * span.length, 0))
+            entries.append(Entry(f"{section_name(span.tag)} section", 8.0 * span.length, 0))
     for name, (_, scale_index), part in zip(PASS_NAMES, passes, bits, strict=True):
         coded = int(np.count_nonzero(scale_index >= weights.tables.skip_below))
         entries.append(Entry(name, float(part.sum()), coded))

@@ -50,7 +50,7 @@ class ImageVae(nn.Module):
         """x: (B, 3, H, W) in 0..1, sides multiples of 64; step: (B,) integers 0..255.
 
         Bits are those of the rounded y and z, with a stand-in for the gradient that rounding
-        has not (:func:`_trainable_bits`); g_s and the context see rounded values with
+        has not (:func:`trainable_bits`); g_s and the context see rounded values with
         straight-through gradients.  ``amp`` is the autocast dtype of the transforms and
         ``prior_amp`` that of the prior, whose integers only float32 (None) renders exactly.
         """
@@ -61,7 +61,7 @@ class ImageVae(nn.Module):
             y_hat, of_y, of_z = self._quantised(y, z, table_rows(step))
         with _autocast(x, amp):
             x_hat = self.g_s(y_hat, step).float()
-        return Estimate(x_hat, _trainable_bits(y, of_y), _trainable_bits(z, of_z))
+        return Estimate(x_hat, trainable_bits(y, of_y), trainable_bits(z, of_z))
 
     @torch.no_grad()
     def rounded(self, x: Tensor, step: Tensor) -> Estimate:
@@ -111,7 +111,7 @@ def _autocast(
     return torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None)
 
 
-def _trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
+def trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
     """Bits of each picture's rounded values, with a gradient for all they depend on: (B,).
 
     The scales learn from the symbols that will be coded.  Values and means, in which those are

@@ -7,7 +7,7 @@ import torch
 
 from gencodec.model.hyperprior import MEAN_UNITS, Gaussians
 from gencodec.model.scales import SKIP_BELOW
-from gencodec.model.vae import _trainable_bits
+from gencodec.model.vae import trainable_bits
 from tests.train.runs import Photo, batch, block_transform
 
 
@@ -17,7 +17,7 @@ def gradients(value: float, index: float, mean: float = 0.0) -> tuple[float, flo
     values = torch.full(shape, value, requires_grad=True)
     mean16 = torch.full(shape, mean * MEAN_UNITS, requires_grad=True)
     scale_index = torch.full(shape, index, requires_grad=True)
-    _trainable_bits(values, Gaussians(mean16, scale_index)).sum().backward()
+    trainable_bits(values, Gaussians(mean16, scale_index)).sum().backward()
     assert values.grad is not None and mean16.grad is not None and scale_index.grad is not None
     return float(values.grad.mean()), float(mean16.grad.mean()), float(scale_index.grad.mean())
 
@@ -37,7 +37,7 @@ def test_bits_are_those_of_the_symbols_whatever_the_noise(photo: Photo) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.2, -0.4])
 def test_a_scale_narrows_where_every_symbol_is_zero(value: float) -> None:
-    """Where noise alone would widen it, to cover what never is coded."""
+    """Wherever in its step a value lies; noise alone widens narrow ones where it is off centre."""
     for index in (6.0, 10.0, 20.0):
         _, _, by_scale = gradients(value, index)
         assert by_scale > 0.0
