@@ -21,9 +21,8 @@ import torch
 from gencodec.bench.metrics import finite_psnr
 from gencodec.codec import Codec
 from gencodec.image import Pixels, three_channels
-from gencodec.model.quality import step_of
+from gencodec.model.quality import lmbda_of, step_of
 from gencodec.train.photos import Photo
-from gencodec.train.start import lmbda_of
 
 from .collection import crops_of
 from .rivals import Point, bytes_at, jpeg_points

@@ -1,10 +1,16 @@
-"""The user's quality knob and the file's quality step."""
+"""The user's quality knob, the file's quality step, and the bargain that a step stands for."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from .config import FINE_STEPS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LMBDA_MIN, LMBDA_MAX = 0.0007, 0.25
 
 
 def step_of(quality: float) -> int:
@@ -17,3 +23,8 @@ def step_of(quality: float) -> int:
 def quality_of(step: int) -> float:
     """step 0..255 -> quality 0..100: the inverse of :func:`step_of` up to rounding."""
     return step * 100.0 / (FINE_STEPS - 1)
+
+
+def lmbda_of(step: Tensor) -> Tensor:
+    """Rate-distortion weight of quality steps 0..255, log-spaced: lmbda * 255^2 * MSE + bpp."""
+    return LMBDA_MIN * (LMBDA_MAX / LMBDA_MIN) ** (step / (FINE_STEPS - 1))

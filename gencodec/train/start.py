@@ -17,18 +17,13 @@ from torch.nn import functional
 from gencodec.model.config import GROUPS
 from gencodec.model.exact import FEATURE_SCALE
 from gencodec.model.hyperprior import LearnedStepTable
+from gencodec.model.quality import lmbda_of
 from gencodec.model.scales import SCALE_LEVELS, index_of
 from gencodec.model.transforms import PATCH, channel_order
 from gencodec.model.vae import ImageVae
 
-LMBDA_MIN, LMBDA_MAX = 0.0007, 0.25
 TRUNK_SCALE = 3.0
 """Trunk units to a unit of picture brightness: brings typical activations near one."""
-
-
-def lmbda_of(step: Tensor) -> Tensor:
-    """Rate-distortion weight of quality steps 0..255, log-spaced: lmbda * 255^2 * MSE + bpp."""
-    return LMBDA_MIN * (LMBDA_MAX / LMBDA_MIN) ** (step.float() / 255.0)
 
 
 def step_size(lmbda: float) -> float:

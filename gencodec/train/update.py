@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gencodec.model.exact import strict_precision
+from gencodec.model.quality import lmbda_of
 from gencodec.model.vae import ImageVae
 
 from .checkpoint import RunState
 from .distortion import Distortion, squared_error
-from .start import lmbda_of
 
 REPORT = ("loss", "bpp", "psnr", "norm")
 WARM_UP_STEPS = 3

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gencodec.model.quality import lmbda_of
 from gencodec.model.vae import ImageVae
 from gencodec.train.checkpoint import (
     load_checkpoint,
@@ -19,7 +20,6 @@ from gencodec.train.journal import LOG, read_log
 from gencodec.train.loop import LOOK_EVERY, Training
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.plot import draw_log
-from gencodec.train.start import lmbda_of
 from gencodec.train.store import PhotoStore
 from tests.train.runs import CPU, Photo, batch, block_transform, fresh, plan_of, store_of, train
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gencodec.train.start import lmbda_of, step_size
+from gencodec.model.quality import lmbda_of
+from gencodec.train.start import step_size
 from tests.train.runs import Photo, batch, block_transform
 
 
