@@ -153,7 +153,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     try:
         picture = picture_from_pil(shown, max_pixels=limit)
         codec = _codec(options.get("model"), options.get("device", "auto"))
-        file.write(codec.compress_picture(picture, quality=quality))
+        effort = options.get("effort", 0)
+        file.write(codec.compress_picture(picture, quality=quality, effort=effort))
     except GencodecError as error:
         raise OSError(str(error)) from error
 

@@ -167,7 +167,7 @@ def racing_recipes(plan: Plan, device: str, names: Sequence[str]) -> tuple[Recip
             name,
             plan.model,
             device,
-            plan.speed_quality if name == OWN_NAME else None,
+            plan.speed_quality if family_of(name) == OWN_NAME else None,
             threads,
             plan.codecs,
         )

@@ -52,8 +52,9 @@ class About:
 class Recipe:
     """How any process makes the same contestant.
 
-    name: FAMILY or FAMILY:OPTION, or a name in the TOML file `codecs`.  quality None: the
-    codec's own middle.  model and device are gencodec's, and the device CompressAI's as well.
+    name: FAMILY or FAMILY:OPTION (of gencodec: the effort), or a name in the TOML file `codecs`.
+    quality None: the codec's own middle.  model and device are gencodec's, and the device
+    CompressAI's as well.
     """
 
     name: str

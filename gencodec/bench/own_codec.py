@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from gencodec.bench.contestants import OWN_NAME, About, Account, Recipe
+from gencodec.bench.contestants import OWN_NAME, About, Account, Recipe, UnknownRivalError
 from gencodec.bitstream import LATENTS, unpack
-from gencodec.codec import DEFAULT_QUALITY, Codec
+from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec
 from gencodec.codec.device import choose_device
 from gencodec.codec.latents import decode_latents
 from gencodec.codec.recording import RecordingDecoder
@@ -38,6 +38,7 @@ class Gencodec:
     quality: float
     weights_name: str
     threads: int
+    effort: int = 0
 
     qualities = QUALITIES
     whole = False
@@ -46,22 +47,24 @@ class Gencodec:
     def about(self) -> About:
         version = str(getattr(sys.modules["gencodec"], "__version__", "unknown"))
         return About(
-            name=OWN_NAME,
-            label=f"gencodec {self.weights_name}",
-            settings="compress(pixels, quality=q)",
+            name=f"{OWN_NAME}:{self.effort}" if self.effort else OWN_NAME,
+            label=f"gencodec {self.weights_name}{f', effort {self.effort}' * bool(self.effort)}",
+            settings=f"compress(pixels, quality=q{f', effort={self.effort}' * bool(self.effort)})",
             version=f"gencodec {version}, weights {self.weights.digest.hex()[:8]}",
             threads=self.threads,
         )
 
     @property
     def identity(self) -> str:
-        return f"{self.about.version} {self.weights.digest.hex()} {self.device} {_code_digest()}"
+        about = self.about
+        weights = self.weights.digest.hex()
+        return f"{about.settings} {about.version} {weights} {self.device} {_code_digest()}"
 
     def at(self, quality: float) -> Gencodec:
         return replace(self, quality=quality)
 
     def compress(self, pixels: Pixels) -> bytes:
-        return self.codec.compress(pixels, quality=self.quality)
+        return self.codec.compress(pixels, quality=self.quality, effort=self.effort)
 
     def decompress(self, stream: bytes) -> Pixels:
         return self.codec.decompress(stream)
@@ -82,15 +85,20 @@ class Gencodec:
 def load(recipe: Recipe) -> Gencodec:
     """recipe.model: a shipped name, a weights file, or None for the default.
 
-    WeightsError when it is not there or not sound.
+    The option in recipe.name is the effort.  WeightsError when the weights are not there or not
+    sound, UnknownRivalError when the option is no effort.
     """
+    option = recipe.name.partition(":")[2]
+    if option and not (option.isdecimal() and int(option) <= EFFORT_MAX):
+        raise UnknownRivalError(f"{recipe.name}: the effort is a number from 0 to {EFFORT_MAX}")
     chosen = choose_device(recipe.device)
     model = recipe.model
     path = Path(model) if model and model.endswith(".safetensors") else find_weights(model).path
     weights = load_weights(path, device=chosen)
     codec = Codec(weights, chosen)
     quality = DEFAULT_QUALITY if recipe.quality is None else recipe.quality
-    return Gencodec(weights, chosen, codec, quality, _shipped_name(weights, path), recipe.threads)
+    name = _shipped_name(weights, path)
+    return Gencodec(weights, chosen, codec, quality, name, recipe.threads, int(option or 0))
 
 
 def _shipped_name(weights: Weights, path: Path) -> str:

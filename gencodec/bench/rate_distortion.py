@@ -19,7 +19,14 @@ import torch
 from tqdm import tqdm
 
 from gencodec.bench.cache import Cache
-from gencodec.bench.contestants import OWN_NAME, About, Contestant, Recipe, make_contestant
+from gencodec.bench.contestants import (
+    OWN_NAME,
+    About,
+    Contestant,
+    Recipe,
+    family_of,
+    make_contestant,
+)
 from gencodec.bench.curves import Curve
 from gencodec.bench.jobs import Failure, reason_of, spread
 from gencodec.bench.metrics import METRICS, Metric, compare
@@ -145,7 +152,7 @@ def measure_all(
         if contestant.about in codecs:  # asked for by two names, such as webp and webp:6
             continue
         codecs.append(contestant.about)
-        own = recipe.name == OWN_NAME and qualities is not None
+        own = family_of(recipe.name) == OWN_NAME and qualities is not None
         for quality in qualities if own and qualities else contestant.qualities:
             for path, digest in digests.items():
                 key = cache.key(contestant.identity, quality, digest)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.command import Report
-from gencodec.bench.contestants import OWN_NAME
+from gencodec.bench.contestants import OWN_NAME, family_of
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.rate_distortion import Mean
 from gencodec.bench.speed import CodecSpeed, Speed
@@ -131,27 +131,31 @@ def _curve_table(rows: Sequence[Mean]) -> str:
 
 
 def _bd_table(report: Report, published: Sequence[Anchor]) -> str:
-    """gencodec against the published target and all rivals, a row for each metric."""
+    """gencodec against the published target and all rivals, a row for each metric and effort."""
+    own = [about.name for about in report.codecs if family_of(about.name) == OWN_NAME]
     labels = {anchor.name: f"{anchor.label}, published" for anchor in published}
     labels = {name: label for name, label in labels.items() if name == TARGET}
-    labels |= {about.name: about.label for about in report.codecs if about.name != OWN_NAME}
+    labels |= {about.name: about.label for about in report.codecs if about.name not in own}
     rates = {
-        (delta.anchor, delta.metric): delta.bd_rate
+        (delta.codec, delta.anchor, delta.metric): delta.bd_rate
         for delta in report.deltas
-        if delta.codec == OWN_NAME and delta.anchor in labels
+        if delta.codec in own and delta.anchor in labels
     }
-    columns = [name for name in labels if any(anchor == name for anchor, _ in rates)]
+    columns = [name for name in labels if any(anchor == name for _, anchor, _ in rates)]
     if not columns:
         return ""
     lines = [
         f"| at equal | {' | '.join(labels[name] for name in columns)} |",
         f"|---|{'---:|' * len(columns)}",
     ]
-    for metric in METRICS:
-        cells = [rates.get((name, metric.name)) for name in columns]
-        if any(cell is not None for cell in cells):
-            shown = " | ".join("" if cell is None else _signed(cell) for cell in cells)
-            lines.append(f"| {metric.label} | {shown} |")
+    for codec in own:
+        effort = codec.partition(":")[2]
+        for metric in METRICS:
+            cells = [rates.get((codec, name, metric.name)) for name in columns]
+            if any(cell is not None for cell in cells):
+                shown = " | ".join("" if cell is None else _signed(cell) for cell in cells)
+                label = f"{metric.label}, effort {effort}" if effort else metric.label
+                lines.append(f"| {label} | {shown} |")
     return "\n".join(lines)
 
 

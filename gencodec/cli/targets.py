@@ -1,4 +1,4 @@
-"""The options that ask for a size or a fidelity instead of a quality, and for tiles."""
+"""The options that say how a stream is made: quality or a target in its place, effort, tiles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Made:
 
 
 def add_quality(parser: options.CommandParser) -> None:
-    """-q, or a target in its place, and --tile."""
+    """-q, or a target in its place, --effort and --tile."""
     parser.add_argument(
         "-q", "--quality", type=options.quality, metavar="0..100", help=QUALITY_HELP
     )
@@ -63,6 +63,15 @@ def add_quality(parser: options.CommandParser) -> None:
         metavar="N",
         help="the same with SSIMULACRA 2, which judges as people do: about 50 medium, 70 high, 90 "
         "visually lossless (needs the Python package ssimulacra2)",
+    )
+    parser.add_argument(
+        "--effort",
+        type=effort,
+        default=0,
+        metavar="N",
+        help="look over the symbols of each picture N times for cheaper ones, 0 to "
+        f"{options.EFFORT_MAX}: smaller files of the same quality, each time for about as long as "
+        "four decodings; 1 brings half of it, 4 most of it (default: 0)",
     )
     parser.add_argument(
         "--tile",
@@ -96,18 +105,21 @@ def make(
     picture: what alpha and metadata are taken from, if there are any.
     """
     if not args.searches:
-        chosen = {} if args.tile == "auto" else {"tile": args.tile}
         if picture is not None:
-            stream = codec.compress_picture(picture, quality=args.quality, **chosen)
+            stream = codec.compress_picture(
+                picture, quality=args.quality, tile=args.tile, effort=args.effort
+            )
         else:
-            stream = codec.compress_rows(source, quality=args.quality, **chosen)
+            stream = codec.compress_rows(
+                source, quality=args.quality, tile=args.tile, effort=args.effort
+            )
         return Made(stream, args.quality)
 
     from gencodec.codec import meet_metric, meet_size
     from gencodec.codec.stream import side_sections
 
     rest = [] if picture is None else side_sections(picture)
-    encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True)
+    encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True, effort=args.effort)
     size = args.target_size
     if args.target_bpp is not None:
         size = math.floor(args.target_bpp * source.width * source.height / 8)
@@ -154,6 +166,15 @@ def above_zero(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"'{visible(text)}' is not a number above 0")
     return value
+
+
+def effort(text: str) -> int:
+    """A whole number of rounds."""
+    if not (text.isdecimal() and len(text) < 6 and int(text) <= options.EFFORT_MAX):
+        raise argparse.ArgumentTypeError(
+            f"'{visible(text)}' is not a whole number from 0 to {options.EFFORT_MAX}"
+        )
+    return int(text)
 
 
 def tile(text: str) -> int | str | None:

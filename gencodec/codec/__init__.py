@@ -4,12 +4,14 @@ from gencodec.model.quality import quality_of, step_of
 
 from .codec import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Codec
 from .rate import Metric, Result, meet_metric, meet_size
+from .refine import EFFORT_MAX
 from .stream import ImageLike
 
 __all__ = [
     "Codec",
     "DEFAULT_MAX_PIXELS",
     "DEFAULT_QUALITY",
+    "EFFORT_MAX",
     "ImageLike",
     "Metric",
     "Result",

@@ -70,12 +70,17 @@ class Latents:
         return ideal_bits(self.passes, tables)
 
 
+def hyper_latents(vae: ImageVae, y: Tensor) -> Tensor:
+    """h_a: y (B, M, h, w) float32 -> z (B, N, ceil(h/4), ceil(w/4)) float32, within bounds."""
+    half = vae.h_a.enter.weight
+    return vae.h_a(y.to(half.device, half.dtype)).float().nan_to_num().clamp(-Z_MAX, Z_MAX)
+
+
 def quantise(vae: ImageVae, y: Tensor, step: Tensor) -> list[Latents]:
     """y (B, M, h, w) float32, in quantisation steps; step (B,) -> the symbols of each picture."""
     prior = vae.prior
     with torch.inference_mode():
-        half = vae.h_a.enter.weight.dtype
-        z = vae.h_a(y.to(half)).float().nan_to_num().clamp(-Z_MAX, Z_MAX)
+        z = hyper_latents(vae, y)
     # Where the GPU failed the self-test, the prior is on the CPU.
     y, z, row = (t.to(prior.device) for t in (y, z, table_rows(step)))
     with exact_arithmetic(prior.device):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,10 @@ class Estimate(NamedTuple):
     x_hat: Tensor  # (B, 3, H, W)
     y_bits: Tensor  # (B,)
     z_bits: Tensor  # (B,)
+
+
+Quantiser = Callable[[Tensor, Gaussians], Tensor]
+"""Values of y or z and what the prior says of them -> symbols, which need not be whole."""
 
 
 class ImageVae(nn.Module):
@@ -58,7 +63,7 @@ class ImageVae(nn.Module):
             y = self.g_a(x, step).float()
             z = self.h_a(y).float().clamp(-Z_MAX, Z_MAX)
         with _autocast(x, prior_amp):
-            y_hat, of_y, of_z = self._quantised(y, z, table_rows(step))
+            y_hat, of_y, of_z = self.quantised(y, z, table_rows(step))
         with _autocast(x, amp):
             x_hat = self.g_s(y_hat, step).float()
         return Estimate(x_hat, trainable_bits(y, of_y), trainable_bits(z, of_z))
@@ -68,11 +73,19 @@ class ImageVae(nn.Module):
         """The same with real rounding and the bits of the symbols themselves, in float32."""
         y = self.g_a(x, step)
         z = self.h_a(y).clamp(-Z_MAX, Z_MAX)
-        y_hat, of_y, of_z = self._quantised(y, z, table_rows(step))
+        y_hat, of_y, of_z = self.quantised(y, z, table_rows(step))
         z_hat = of_z.mean16 / MEAN_UNITS + quantise_symbols(z, of_z)
-        return Estimate(self.g_s(y_hat, step), _bits(y_hat, of_y), _bits(z_hat, of_z))
+        return Estimate(self.g_s(y_hat, step), bits_of(y_hat, of_y), bits_of(z_hat, of_z))
 
-    def _quantised(self, y: Tensor, z: Tensor, row: Tensor) -> tuple[Tensor, Gaussians, Gaussians]:
+    def quantised(
+        self, y: Tensor, z: Tensor, row: Tensor, quantise: Quantiser | None = None
+    ) -> tuple[Tensor, Gaussians, Gaussians]:
+        """y (B, M, h, w) and z -> y_hat, and what the prior says of y and of z.
+
+        row: (B,) as of :func:`table_rows`. quantise: makes the symbols of y, in place of
+        :func:`quantise_symbols`.
+        """
+        quantise = quantise or quantise_symbols
         prior = self.prior
         of_z = Gaussians(*(t.expand_as(z) for t in prior.of_z(row)))
         z_mean = of_z.mean16 / MEAN_UNITS
@@ -87,7 +100,7 @@ class ImageVae(nn.Module):
                 place = coded_slices(index, phase, y.shape[1])
                 part = prior.gaussians(index, phase, context, row)
                 mean16[place], scale_index[place] = part
-                known[place] = quantise_symbols(y[place], part) * MEAN_UNITS + part.mean16
+                known[place] = quantise(y[place], part) * MEAN_UNITS + part.mean16
             y_hat16 = y_hat16 + known
         return y_hat16 / MEAN_UNITS, Gaussians(mean16, scale_index), of_z
 
@@ -121,15 +134,18 @@ def trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
     """
     mean16, scale_index = gaussians
     noisy = values + torch.rand_like(values) - 0.5
-    of_values = _bits(noisy, Gaussians(mean16, scale_index.detach()))
+    of_values = bits_of(noisy, Gaussians(mean16, scale_index.detach()))
     # Not quantise_symbols: a scale that skips a symbol would never hear what it loses.
     symbols = torch.floor((values - mean16 / MEAN_UNITS).detach() + 0.5)
-    of_scales = _bits(symbols, Gaussians(torch.zeros_like(mean16), scale_index))
+    of_scales = bits_of(symbols, Gaussians(torch.zeros_like(mean16), scale_index))
     return of_scales + (of_values - of_values.detach())
 
 
-def _bits(values: Tensor, gaussians: Gaussians) -> Tensor:
-    """Bits of each picture's values, under the mass within half a step of them: (B,) float32."""
+def bits_of(values: Tensor, gaussians: Gaussians) -> Tensor:
+    """Bits of each picture's values, under the mass within half a step of them: (B,) float32.
+
+    Those of a Gaussian, which the tables of a weights file come within 1 % of.
+    """
     centred = (values - gaussians.mean16 / MEAN_UNITS).abs()
     scale = SCALE_MIN * torch.exp(LOG_STEP * gaussians.scale_index)
     # Differences of upper tails: accurate far from the mean, where the rate's gradient lives.

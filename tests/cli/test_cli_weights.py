@@ -231,3 +231,4 @@ def test_defaults_are_those_of_the_library() -> None:
 
     assert options.DEFAULT_QUALITY == codec.DEFAULT_QUALITY
     assert options.DEFAULT_MAX_PIXELS == codec.DEFAULT_MAX_PIXELS
+    assert options.EFFORT_MAX == codec.EFFORT_MAX

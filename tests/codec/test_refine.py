@@ -1,0 +1,124 @@
+"""Effort: the same format and the same decoder, fewer bits for the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gencodec
+from gencodec.codec import EFFORT_MAX, Codec, refine
+from gencodec.image import PictureRows, picture_from_array
+from gencodec.model.exact import ExactConv, exact_arithmetic
+from gencodec.model.hyperprior import Gaussians
+from gencodec.model.quality import lmbda_of, step_of
+from gencodec.model.vae import quantise_symbols
+
+Photo = Callable[..., np.ndarray]
+
+
+def cost(codec: Codec, pixels: np.ndarray, stream: bytes, quality: float) -> float:
+    """What the quality asks to be least: bits + lmbda 255^2 MSE, of real bytes and pixels."""
+    error = np.mean((codec.decompress(stream).astype(float) - pixels) ** 2)
+    lmbda = float(lmbda_of(torch.tensor(step_of(quality))))
+    return 8.0 * len(stream) / (pixels.shape[0] * pixels.shape[1]) + lmbda * float(error)
+
+
+@pytest.mark.parametrize("quality", [10.0, 50.0, 90.0])
+def test_effort_pays(codec: Codec, photo: Photo, quality: float) -> None:
+    pixels = photo(200, 264, 5)
+    costs = []
+    for effort in (0, 1, 4):
+        stream = codec.compress(pixels, quality=quality, effort=effort)
+        codec.verify(stream)
+        costs.append(cost(codec, pixels, stream, quality))
+    assert costs[1] <= costs[0] and costs[2] < 0.997 * costs[0]
+
+
+@given(
+    height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 9), grey=st.booleans()
+)
+@settings(max_examples=12)
+def test_any_size_and_content(tiny: Codec, height: int, width: int, seed: int, grey: bool) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (height, width) if grey else (height, width, 3), np.uint8)
+    stream = tiny.compress(pixels, quality=60, effort=2)
+    assert tiny.decompress(stream).shape == pixels.shape
+
+
+def test_what_would_cost_more_is_not_done(
+    codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = photo(200, 264)
+    plain = codec.compress(pixels)
+    assert codec.compress(pixels, effort=1) != plain
+    monkeypatch.setattr(refine, "STEP_SIZE", 1e6)
+    assert codec.compress(pixels, effort=1) == plain
+
+
+@pytest.mark.parametrize("tile", [None, 128])
+def test_windows_and_tiles(
+    codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch, tile: int | None
+) -> None:
+    pixels = photo(256, 330, 2)
+    plain = cost(codec, pixels, codec.compress(pixels, quality=40, tile=tile), 40)
+    whole = cost(codec, pixels, codec.compress(pixels, quality=40, tile=tile, effort=4), 40)
+    monkeypatch.setattr(refine, "WINDOW_SIDE", 8)
+    parts = cost(codec, pixels, codec.compress(pixels, quality=40, tile=tile, effort=4), 40)
+    assert whole < 0.997 * plain and parts < 0.997 * plain
+    assert parts == pytest.approx(whole, rel=0.004)
+
+
+def test_a_batch_has_what_single_pictures_have(codec: Codec, photo: Photo) -> None:
+    pictures = [photo(96, 80, seed) for seed in range(3)]
+    for pixels, stream in zip(pictures, codec.compress_batch(pictures, effort=1), strict=True):
+        single = cost(codec, pixels, codec.compress(pixels, effort=1), 60)
+        assert cost(codec, pixels, stream, 60) == pytest.approx(single, rel=0.003)
+
+
+def test_a_size_is_met_with_effort(photo: Photo) -> None:
+    pixels = photo(128, 160)
+    plain = gencodec.compress(pixels, target_bytes=2500, device="cpu")
+    stream = gencodec.compress(pixels, target_bytes=2500, effort=2, device="cpu")
+    assert len(stream) <= 2500 and stream != plain
+    rows = PictureRows(picture_from_array(pixels))
+    decoded = [gencodec.decompress(s, device="cpu").astype(float) for s in (plain, stream)]
+    before, after = (float(np.mean((d - rows.rows(0, 128)) ** 2)) for d in decoded)
+    assert after < before
+
+
+@pytest.mark.parametrize("effort", [-1, EFFORT_MAX + 1])
+def test_the_range_of_effort(tiny: Codec, photo: Photo, effort: int) -> None:
+    with pytest.raises(ValueError, match="effort must be from 0 to 32"):
+        tiny.compress(photo(16, 16), effort=effort)
+    with pytest.raises(ValueError, match="effort"):
+        tiny.compress_batch([photo(16, 16)], effort=effort)
+
+
+def test_the_soft_curve_goes_through_the_symbols() -> None:
+    """At whole symbols and half way between them; rising; silent where nothing is coded."""
+    values = torch.linspace(-3.0, 3.0, 601)
+    mean16, coded = torch.full_like(values, 8.0), torch.full_like(values, 20.0)
+    soft = refine.soft_symbols(values + 0.5, Gaussians(mean16, coded))
+    assert bool((soft.diff() >= 0).all())
+    torch.testing.assert_close(soft[::50], torch.arange(-3.0, 3.1, 0.5))
+    hard = quantise_symbols(values + 0.5, Gaussians(mean16, coded))
+    assert float((soft - hard).abs().max()) < 0.51
+    assert not refine.soft_symbols(values, Gaussians(mean16, torch.zeros_like(values))).any()
+
+
+def test_an_exact_layer_has_a_gradient_when_asked_for(codec: Codec) -> None:
+    """That of its sums; and the same integers with and without."""
+    layer = next(m for m in codec._weights.vae.prior.modules() if isinstance(m, ExactConv))
+    channels = layer.weight.shape[0 if layer.depthwise else 1]
+    x = torch.randint(0, 9, (1, channels, 4, 4)).float().requires_grad_()
+    y = layer(x)
+    with exact_arithmetic(torch.device("cpu")):
+        torch.testing.assert_close(layer(x.detach()), y.detach(), rtol=0, atol=0)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    expected = (layer.weight.float() / 2.0 ** layer.shift[:, None, None, None]).sum((0, 2, 3))
+    torch.testing.assert_close(gradient[0, :, 1, 1], expected)
