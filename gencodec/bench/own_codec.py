@@ -89,8 +89,8 @@ def load(recipe: Recipe) -> Gencodec:
     sound, UnknownRivalError when the option is no effort.
     """
     option = recipe.name.partition(":")[2]
-    if option and not (option.isdecimal() and int(option) <= EFFORT_MAX):
-        raise UnknownRivalError(f"{recipe.name}: the effort is a number from 0 to {EFFORT_MAX}")
+    if option and not (option.isdecimal() and 1 <= int(option) <= EFFORT_MAX):
+        raise UnknownRivalError(f"no {recipe.name}; there are efforts 1 to {EFFORT_MAX}")
     chosen = choose_device(recipe.device)
     model = recipe.model
     path = Path(model) if model and model.endswith(".safetensors") else find_weights(model).path

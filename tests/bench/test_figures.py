@@ -74,6 +74,7 @@ REPORT = Report(
     codecs=(
         About(OWN_NAME, "gencodec base", "compress", "1", 1),
         About("webp", "WebP m6", "webp", "1", 1),
+        About(f"{OWN_NAME}:4", "gencodec base, effort 4", "compress", "1", 1),
     ),
     bugs=(),
     deltas=(
@@ -81,12 +82,18 @@ REPORT = Report(
         Delta(OWN_NAME, "webp", "psnr", -30.06, 1.0, 27.0, 40.0, 80.0, 24),
         Delta("webp", OWN_NAME, "psnr", 43.0, -1.0, 27.0, 40.0, 80.0, 24),
         Delta(OWN_NAME, "webp", "ssimulacra2", -12.0, 1.0, 27.0, 40.0, 80.0, 24),
+        Delta(OWN_NAME, f"{OWN_NAME}:4", "psnr", 4.2, 1.0, 27.0, 40.0, 80.0, 24),
+        Delta(f"{OWN_NAME}:4", "webp", "psnr", -33.0, 1.0, 27.0, 40.0, 80.0, 24),
     ),
     means=tuple(
         Mean(OWN_NAME, q * 10.0, 24, 0.1 + 0.1 * q, 25.0 + q, 26.0 + q, 0.9, 50.0 + q, 0.2)
         for q in range(11)
     )
-    + tuple(Mean("webp", q, 24, 0.2 * q, 25.0 + q, 26.0 + q) for q in (1.0, 2.0, 3.0)),
+    + tuple(
+        Mean(name, q, 24, 0.2 * q, 25.0 + q, 26.0 + q)
+        for name in ("webp", f"{OWN_NAME}:4")
+        for q in (1.0, 2.0, 3.0)
+    ),
     images=(),
     speed=SPEED,
 )
@@ -124,6 +131,7 @@ def test_tables_say_what_the_reports_say(checkout: Path) -> None:
         "| at equal | VTM-18.0, published | WebP m6 |",
         f"| PSNR | +12.3 % | {MINUS}30.1 % |",
         f"| SSIMULACRA 2 |  | {MINUS}12.0 % |",
+        f"| PSNR, effort 4 |  | {MINUS}33.0 % |",
         "| gencodec base, quality 60 | 0.50 | 0.500 | 0.400 | 0.50 | 3 | 1 of 1 files alike |",
         "| Rival | 0.50 | 1.000 | 2.000 | 2.50 | 6 | 0 of 1 files alike |",
         "Rival: random weights.",

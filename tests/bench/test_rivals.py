@@ -64,14 +64,26 @@ def test_options_are_part_of_what_is_cached() -> None:
     assert make_contestant(Recipe("avif:6")).about.name == "avif"
 
 
-@pytest.mark.parametrize("name", ["nobody", "nobody:x", "", "jpeg:9", "jxl:11", "compressai:x"])
+@pytest.mark.parametrize(
+    "name", ["nobody", "nobody:x", "", "jpeg:9", "jxl:11", "compressai:x", "gencodec:0"]
+)
 def test_unknown_rivals(name: str) -> None:
-    if name.startswith(("jpeg", "jxl", "compressai")):
+    if name.startswith(("jpeg", "jxl", "compressai", "gencodec")):
         with pytest.raises(UnknownRivalError, match=r"there (is|are)"):
             make_contestant(Recipe(name))
     else:
         with pytest.raises(UnknownRivalError, match="unknown rival"):
             module_of(name, None)
+
+
+def test_efforts_race_as_codecs_of_their_own(pixels: Pixels) -> None:
+    plain, tried = (
+        make_contestant(Recipe(name, quality=40.0)) for name in ("gencodec", "gencodec:2")
+    )
+    assert plain.identity != tried.identity and plain.qualities == tried.qualities
+    assert (plain.about.name, tried.about.name) == ("gencodec", "gencodec:2")
+    assert "effort=2" in tried.about.settings and "effort" not in plain.about.settings
+    assert tried.decompress(tried.compress(pixels)).shape == pixels.shape
 
 
 @no_cp

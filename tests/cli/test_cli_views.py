@@ -85,6 +85,21 @@ def test_targets(say: Say, picture: np.ndarray) -> None:
     assert not Path("c.gnc").exists()
 
 
+def test_effort(say: Say, picture: np.ndarray) -> None:
+    """Another stream of the same kind; with a target, a better one of that size."""
+    assert say("compress", "a.png", "-o", "plain.gnc")[0] == 0
+    assert say("compress", "a.png", "--effort", "2", "--verify")[0] == 0
+    assert Path("a.gnc").read_bytes() != Path("plain.gnc").read_bytes()
+    found = []
+    for effort in ("0", "4"):
+        size = ("--target-size", "1.5KB", "--effort", effort)
+        assert say("compress", "a.png", "-f", *size)[0] == 0
+        assert Path("a.gnc").stat().st_size <= 1500
+        assert say("decompress", "a.gnc", "-f", "-o", "d.png")[0] == 0
+        found.append(np.mean((shown("d.png") - picture.astype(float)) ** 2))
+    assert found[1] < found[0]
+
+
 def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """As large pictures are: the same stream and the same pixels as when read whole."""
     assert say("compress", "a.png", "--tile", "64")[0] == 0
@@ -113,6 +128,9 @@ def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.Monkey
         ("compress", "a.png", "--target-size", "0"),
         ("compress", "a.png", "--target-psnr", "nan"),
         ("compress", "a.png", "--tile", "100"),
+        ("compress", "a.png", "--effort", "33"),
+        ("compress", "a.png", "--effort", "1.5"),
+        ("compress", "a.png", "--effort", "-1"),
         ("compress", "a.png", "--tile", "8192"),
         ("decompress", "a.gnc", "--region", "1,2,3"),
         ("decompress", "a.gnc", "--region", "1,2,0,3"),

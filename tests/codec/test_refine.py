@@ -70,7 +70,7 @@ def test_windows_and_tiles(
     monkeypatch.setattr(refine, "WINDOW_SIDE", 8)
     parts = cost(codec, pixels, codec.compress(pixels, quality=40, tile=tile, effort=4), 40)
     assert whole < 0.997 * plain and parts < 0.997 * plain
-    assert parts == pytest.approx(whole, rel=0.004)
+    assert parts == pytest.approx(whole, rel=0.01)
 
 
 def test_a_batch_has_what_single_pictures_have(codec: Codec, photo: Photo) -> None:
