@@ -233,7 +233,7 @@ class Codec:
     def compress_batch(
         self, images: Sequence[ImageLike], *, quality: float = DEFAULT_QUALITY, effort: int = 0
     ) -> list[bytes]:
-        """Streams in the order of the images.
+        """Streams in the order of the images; quality and effort as in :meth:`compress`.
 
         Neighbours of one size share a pass through the device, and while it works on a group a
         thread codes the symbols of the one before.

@@ -45,6 +45,7 @@ on three Kodak pictures: a third more or less of any costs at most half a percen
 """
 
 FEW_ROUNDS = 2.5
+"""More than these take shorter steps each: there is time to go slowly."""
 
 LAST_STEP = 0.3
 """Share of the first step that the last one has."""
