@@ -40,8 +40,8 @@ STEP_SIZE = 1.0 / 350.0
 
 Where bits + lmbda * error is least, an orthonormal transform has a curvature of 12 / ln 2 = 17
 bits a squared symbol, whatever the quality; a step goes a twentieth of the way that it suggests,
-as g_s is not orthonormal and neighbours move together.  This, SHARPNESS and LAST_STEP were tried
-on three Kodak pictures: a third more or less of any costs at most half a percent of bits.
+as g_s is not orthonormal and neighbours move together.  This, SHARPNESS, FEW_ROUNDS and LAST_STEP
+were chosen on three Kodak pictures.
 """
 
 FEW_ROUNDS = 2.5
