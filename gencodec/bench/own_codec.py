@@ -46,10 +46,15 @@ class Gencodec:
     @property
     def about(self) -> About:
         version = str(getattr(sys.modules["gencodec"], "__version__", "unknown"))
+        name, label, settings = OWN_NAME, f"gencodec {self.weights_name}", "quality=q"
+        if self.effort:
+            name += f":{self.effort}"
+            label += f", effort {self.effort}"
+            settings += f", effort={self.effort}"
         return About(
-            name=f"{OWN_NAME}:{self.effort}" if self.effort else OWN_NAME,
-            label=f"gencodec {self.weights_name}{f', effort {self.effort}' * bool(self.effort)}",
-            settings=f"compress(pixels, quality=q{f', effort={self.effort}' * bool(self.effort)})",
+            name=name,
+            label=label,
+            settings=f"compress(pixels, {settings})",
             version=f"gencodec {version}, weights {self.weights.digest.hex()[:8]}",
             threads=self.threads,
         )

@@ -71,7 +71,7 @@ def add_quality(parser: options.CommandParser) -> None:
         metavar="N",
         help="look over the symbols of each picture N times for cheaper ones, 0 to "
         f"{options.EFFORT_MAX}: smaller files of the same quality, each time for about as long as "
-        "four decodings, of which the first bring most (default: 0)",
+        "four decodings; the first times bring most (default: 0)",
     )
     parser.add_argument(
         "--tile",

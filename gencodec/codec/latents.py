@@ -72,8 +72,8 @@ class Latents:
 
 def hyper_latents(vae: ImageVae, y: Tensor) -> Tensor:
     """h_a: y (B, M, h, w) float32 -> z (B, N, ceil(h/4), ceil(w/4)) float32, within bounds."""
-    half = vae.h_a.enter.weight
-    return vae.h_a(y.to(half.device, half.dtype)).float().nan_to_num().clamp(-Z_MAX, Z_MAX)
+    weight = vae.h_a.enter.weight
+    return vae.h_a(y.to(weight.device, weight.dtype)).float().nan_to_num().clamp(-Z_MAX, Z_MAX)
 
 
 def quantise(vae: ImageVae, y: Tensor, step: Tensor) -> list[Latents]:
