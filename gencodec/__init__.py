@@ -71,6 +71,7 @@ def compress(
     target_bytes: int | None = None,
     tile: int | str | None = "auto",
     effort: int = 0,
+    tune: str = "mse",
     model: str | Path | None = None,
     device: str = "auto",
 ) -> bytes:
@@ -79,15 +80,17 @@ def compress(
     image: a path, a PIL image, a Picture, or a uint8 array (H, W), (H, W, 3) or (H, W, 4).
     quality: 0 (smallest) to 100.  target_bytes: the best stream of at most that size, whatever
     quality it takes.  tile: the side of tiles in pixels, None for one tile, ``"auto"`` for tiles
-    in large pictures.  effort: how many times the symbols are looked over for cheaper ones, 0 to
-    32.  model: a shipped name or a weights file; None is the default.
+    in large pictures.  effort: how many times the symbols are looked over for better ones, 0 to
+    32.  tune: with an effort, what is better: less squared error, ``"mse"``, or less structure
+    lost, ``"ssim"``, which the eye goes by.  model: a shipped name or a weights file; None is the
+    default.
     Raises ImageError, WeightsError, TargetError (too few bytes for any quality), ValueError
-    (quality, tile or effort out of range).
+    (quality, tile, effort or tune out of range).
     """
     codec = _codec(None if model is None else str(model), device)
     if target_bytes is not None:
-        return codec.compress_to_size(image, target_bytes, tile=tile, effort=effort)
-    return codec.compress(image, quality=quality, tile=tile, effort=effort)
+        return codec.compress_to_size(image, target_bytes, tile=tile, effort=effort, tune=tune)
+    return codec.compress(image, quality=quality, tile=tile, effort=effort, tune=tune)
 
 
 def decompress(

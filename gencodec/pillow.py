@@ -153,8 +153,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     try:
         picture = picture_from_pil(shown, max_pixels=limit)
         codec = _codec(options.get("model"), options.get("device", "auto"))
-        effort = options.get("effort", 0)
-        file.write(codec.compress_picture(picture, quality=quality, effort=effort))
+        effort, tune = options.get("effort", 0), options.get("tune", "mse")
+        file.write(codec.compress(picture, quality=quality, effort=effort, tune=tune))
     except GencodecError as error:
         raise OSError(str(error)) from error
 

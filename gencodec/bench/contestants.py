@@ -52,9 +52,9 @@ class About:
 class Recipe:
     """How any process makes the same contestant.
 
-    name: FAMILY or FAMILY:OPTION (of gencodec: the effort), or a name in the TOML file `codecs`.
-    quality None: the codec's own middle.  model and device are gencodec's, and the device
-    CompressAI's as well.
+    name: FAMILY or FAMILY:OPTION (of gencodec: the effort, alone or with -ssim), or a name in the
+    TOML file `codecs`.  quality None: the codec's own middle.  model and device are gencodec's,
+    and the device CompressAI's as well.
     """
 
     name: str
@@ -105,6 +105,12 @@ class Account:
 
 class UnknownRivalError(ValueError):
     """No codec goes by that name."""
+
+
+def effort_label(name: str) -> str:
+    """This codec's option for people: of ``gencodec:4-ssim`` effort 4 for ssim, '' if none."""
+    effort, _, tune = name.partition(":")[2].partition("-")
+    return f"effort {effort}" + (f" for {tune}" if tune else "") if effort else ""
 
 
 def family_of(name: str) -> str:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from gencodec.bench.contestants import OWN_NAME, About, Account, Recipe, UnknownRivalError
+from gencodec.bench.contestants import (
+    OWN_NAME,
+    About,
+    Account,
+    Recipe,
+    UnknownRivalError,
+    effort_label,
+)
 from gencodec.bitstream import LATENTS, unpack
-from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec
+from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec, Search
 from gencodec.codec.device import choose_device
 from gencodec.codec.latents import decode_latents
 from gencodec.codec.recording import RecordingDecoder
@@ -38,7 +45,7 @@ class Gencodec:
     quality: float
     weights_name: str
     threads: int
-    effort: int = 0
+    search: Search = field(default_factory=Search)
 
     qualities = QUALITIES
     whole = False
@@ -47,10 +54,11 @@ class Gencodec:
     def about(self) -> About:
         version = str(getattr(sys.modules["gencodec"], "__version__", "unknown"))
         name, label, settings = OWN_NAME, f"gencodec {self.weights_name}", "quality=q"
-        if self.effort:
-            name += f":{self.effort}"
-            label += f", effort {self.effort}"
-            settings += f", effort={self.effort}"
+        effort, tune = self.search.effort, self.search.tune
+        if effort:
+            name += f":{effort}" if tune == "mse" else f":{effort}-{tune}"
+            label += f", {effort_label(name)}"
+            settings += f", effort={effort}, tune='{tune}'"
         return About(
             name=name,
             label=label,
@@ -69,7 +77,9 @@ class Gencodec:
         return replace(self, quality=quality)
 
     def compress(self, pixels: Pixels) -> bytes:
-        return self.codec.compress(pixels, quality=self.quality, effort=self.effort)
+        return self.codec.compress(
+            pixels, quality=self.quality, effort=self.search.effort, tune=self.search.tune
+        )
 
     def decompress(self, stream: bytes) -> Pixels:
         return self.codec.decompress(stream)
@@ -90,12 +100,11 @@ class Gencodec:
 def load(recipe: Recipe) -> Gencodec:
     """recipe.model: a shipped name, a weights file, or None for the default.
 
-    The option in recipe.name is the effort.  WeightsError when the weights are not there or not
-    sound, UnknownRivalError when the option is no effort.
+    The option in recipe.name is the effort, and what it is tuned for: ``4``, ``4-ssim``.
+    WeightsError when the weights are not there or not sound, UnknownRivalError when the option is
+    none.
     """
-    option = recipe.name.partition(":")[2]
-    if option and not (option.isdecimal() and 1 <= int(option) <= EFFORT_MAX):
-        raise UnknownRivalError(f"no {recipe.name}; there are efforts 1 to {EFFORT_MAX}")
+    search = _search(recipe.name)
     chosen = choose_device(recipe.device)
     model = recipe.model
     path = Path(model) if model and model.endswith(".safetensors") else find_weights(model).path
@@ -103,7 +112,23 @@ def load(recipe: Recipe) -> Gencodec:
     codec = Codec(weights, chosen)
     quality = DEFAULT_QUALITY if recipe.quality is None else recipe.quality
     name = _shipped_name(weights, path)
-    return Gencodec(weights, chosen, codec, quality, name, recipe.threads, int(option or 0))
+    return Gencodec(weights, chosen, codec, quality, name, recipe.threads, search)
+
+
+def _search(name: str) -> Search:
+    option = name.partition(":")[2]
+    if not option:
+        return Search()
+    effort, dash, tune = option.partition("-")
+    try:
+        if not (
+            effort.isascii() and effort.isdecimal() and int(effort) and bool(tune) == bool(dash)
+        ):
+            raise ValueError(option)
+        return Search(int(effort), tune or "mse")
+    except ValueError:
+        known = f"efforts 1 to {EFFORT_MAX}, alone or with -ssim"
+        raise UnknownRivalError(f"no {name}; there are {known}") from None
 
 
 def _shipped_name(weights: Weights, path: Path) -> str:

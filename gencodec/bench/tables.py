@@ -8,7 +8,7 @@ from typing import Any
 
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.command import Report
-from gencodec.bench.contestants import OWN_NAME, family_of
+from gencodec.bench.contestants import OWN_NAME, effort_label, family_of
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.rate_distortion import Mean
 from gencodec.bench.speed import CodecSpeed, Speed
@@ -149,12 +149,12 @@ def _bd_table(report: Report, published: Sequence[Anchor]) -> str:
         f"|---|{'---:|' * len(columns)}",
     ]
     for codec in own:
-        effort = codec.partition(":")[2]
+        setting = effort_label(codec)
         for metric in METRICS:
             cells = [rates.get((codec, name, metric.name)) for name in columns]
             if any(cell is not None for cell in cells):
                 shown = " | ".join("" if cell is None else _signed(cell) for cell in cells)
-                label = f"{metric.label}, effort {effort}" if effort else metric.label
+                label = f"{metric.label}, {setting}" if setting else metric.label
                 lines.append(f"| {label} | {shown} |")
     return "\n".join(lines)
 

@@ -35,7 +35,7 @@ class Made:
 
 
 def add_quality(parser: options.CommandParser) -> None:
-    """-q, or a target in its place, --effort and --tile."""
+    """-q, or a target in its place, --effort, --tune and --tile."""
     parser.add_argument(
         "-q", "--quality", type=options.quality, metavar="0..100", help=QUALITY_HELP
     )
@@ -69,9 +69,16 @@ def add_quality(parser: options.CommandParser) -> None:
         type=effort,
         default=0,
         metavar="N",
-        help="look over the symbols of each picture N times for cheaper ones, 0 to "
+        help="look over the symbols of each picture N times for better ones, 0 to "
         f"{options.EFFORT_MAX}: smaller files of the same quality, each time for about as long as "
         "four decodings; the first times bring most (default: 0)",
+    )
+    parser.add_argument(
+        "--tune",
+        choices=("mse", "ssim"),
+        default="mse",
+        help="with --effort, what better symbols are: 'mse' gives the highest PSNR, 'ssim' keeps "
+        "the structure that the eye goes by (default: mse)",
     )
     parser.add_argument(
         "--tile",
@@ -92,6 +99,8 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other")
     if args.target_ssimulacra2 is not None and importlib.util.find_spec("ssimulacra2") is None:
         raise UsageError("--target-ssimulacra2 needs the Python package ssimulacra2")
+    if args.tune != "mse" and not args.effort:
+        raise UsageError(f"--tune {args.tune} needs --effort of at least 1")
     args.searches = bool(given) and args.quality is None
     if args.quality is None:
         args.quality = options.DEFAULT_QUALITY
@@ -104,22 +113,20 @@ def make(
 
     picture: what alpha and metadata are taken from, if there are any.
     """
-    if not args.searches:
-        if picture is not None:
-            stream = codec.compress_picture(
-                picture, quality=args.quality, tile=args.tile, effort=args.effort
-            )
-        else:
-            stream = codec.compress_rows(
-                source, quality=args.quality, tile=args.tile, effort=args.effort
-            )
-        return Made(stream, args.quality)
-
-    from gencodec.codec import meet_metric, meet_size
+    from gencodec.codec import Search, meet_metric, meet_size
     from gencodec.codec.stream import side_sections
 
+    search = Search(args.effort, args.tune)
+    if not args.searches:
+        how = {"quality": args.quality, "tile": args.tile, "search": search}
+        if picture is not None:
+            stream = codec.compress_picture(picture, **how)
+        else:
+            stream = codec.compress_rows(source, **how)
+        return Made(stream, args.quality)
+
     rest = [] if picture is None else side_sections(picture)
-    encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True, effort=args.effort)
+    encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True, search=search)
     size = args.target_size
     if args.target_bpp is not None:
         size = math.floor(args.target_bpp * source.width * source.height / 8)

@@ -4,7 +4,7 @@ from gencodec.model.quality import quality_of, step_of
 
 from .codec import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Codec
 from .rate import Metric, Result, meet_metric, meet_size
-from .refine import EFFORT_MAX
+from .refine import EFFORT_MAX, Search
 from .stream import ImageLike
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ImageLike",
     "Metric",
     "Result",
+    "Search",
     "meet_metric",
     "meet_size",
     "quality_of",

@@ -38,7 +38,7 @@ from .device import choose_device, narrow_encoder
 from .encoder import Encoder
 from .latents import Latents, decode_latents, quantise
 from .rate import meet_size
-from .refine import refine
+from .refine import NO_SEARCH, Search, refine
 from .stream import (
     ImageLike,
     as_array,
@@ -101,17 +101,19 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         tile: int | str | None = "auto",
         effort: int = 0,
+        tune: str = "mse",
     ) -> bytes:
         """A path, PIL image, Picture or uint8 array (H, W), (H, W, 3) or (H, W, 4) -> stream.
 
         quality: 0 (smallest) to 100. tile: the side of tiles in pixels, a multiple of 64 up to
         4096, None for one tile, or ``"auto"``: tiles for large pictures. effort: how many times
-        the symbols are looked over again for cheaper ones, 0 to 32; each makes files smaller for
-        the same quality, and takes about as long as four decodings. ImageError when the input
-        is no picture, ValueError when the quality, the tile or the effort is out of range.
+        the symbols are looked over again for better ones, 0 to 32; each takes about as long as
+        four decodings. tune: what is better at equal bits, less squared error, ``"mse"``, or less
+        structure lost, ``"ssim"``, which the eye goes by; this needs an effort. ImageError when
+        the input is no picture, ValueError when any of the others is out of range.
         """
-        picture = to_picture(image)
-        return self.compress_picture(picture, quality=quality, tile=tile, effort=effort)
+        search = Search(effort, tune)
+        return self.compress_picture(to_picture(image), quality=quality, tile=tile, search=search)
 
     def compress_picture(
         self,
@@ -119,11 +121,11 @@ class Codec:
         *,
         quality: float = DEFAULT_QUALITY,
         tile: int | str | None = "auto",
-        effort: int = 0,
+        search: Search = NO_SEARCH,
     ) -> bytes:
         """As :meth:`compress`, metadata and alpha included."""
         rest, rows = side_sections(picture), PictureRows(picture)
-        return self.compress_rows(rows, quality=quality, tile=tile, rest=rest, effort=effort)
+        return self.compress_rows(rows, quality=quality, tile=tile, rest=rest, search=search)
 
     def compress_to_size(
         self,
@@ -132,12 +134,14 @@ class Codec:
         *,
         tile: int | str | None = "auto",
         effort: int = 0,
+        tune: str = "mse",
     ) -> bytes:
         """The best stream of at most `target_bytes`; see :func:`gencodec.codec.meet_size`."""
+        search = Search(effort, tune)
         picture = to_picture(image)
         rest = side_sections(picture)
         rows = PictureRows(picture)
-        encoder = self.encoder(rows, tile=tile, rest=rest, keep=True, effort=effort)
+        encoder = self.encoder(rows, tile=tile, rest=rest, keep=True, search=search)
         return meet_size(encoder, target_bytes).stream
 
     def compress_rows(
@@ -147,10 +151,10 @@ class Codec:
         quality: float = DEFAULT_QUALITY,
         tile: int | str | None = "auto",
         rest: Sequence[Section] = (),
-        effort: int = 0,
+        search: Search = NO_SEARCH,
     ) -> bytes:
         """As :meth:`compress`, from rows that are read as they are needed."""
-        encoder = self.encoder(source, tile=tile, rest=rest, effort=effort)
+        encoder = self.encoder(source, tile=tile, rest=rest, search=search)
         return encoder.stream(step_of(quality))
 
     def encoder(
@@ -160,11 +164,11 @@ class Codec:
         tile: int | str | None = "auto",
         rest: Sequence[Section] = (),
         keep: bool = False,
-        effort: int = 0,
+        search: Search = NO_SEARCH,
     ) -> Encoder:
         """What makes the streams of one picture at several steps (:mod:`gencodec.codec.rate`)."""
         grid = choose_grid(source.width, source.height, tile)
-        return Encoder(self._weights, self._device, source, rest, grid, keep=keep, effort=effort)
+        return Encoder(self._weights, self._device, source, rest, grid, keep=keep, search=search)
 
     def decompress(
         self,
@@ -231,13 +235,19 @@ class Codec:
     # Many pictures ----------------------------------------------------------------------
 
     def compress_batch(
-        self, images: Sequence[ImageLike], *, quality: float = DEFAULT_QUALITY, effort: int = 0
+        self,
+        images: Sequence[ImageLike],
+        *,
+        quality: float = DEFAULT_QUALITY,
+        effort: int = 0,
+        tune: str = "mse",
     ) -> list[bytes]:
-        """Streams in the order of the images; quality and effort as in :meth:`compress`.
+        """Streams in the order of the images; quality, effort and tune as in :meth:`compress`.
 
         Neighbours of one size share a pass through the device, and while it works on a group a
         thread codes the symbols of the one before.
         """
+        search = Search(effort, tune)
         streams: list[Future[bytes]] = []
         with ThreadPoolExecutor(1) as coder:
             pictures = [smooth_hidden(to_picture(image)) for image in images]
@@ -247,13 +257,13 @@ class Codec:
                     for picture in part:
                         streams.append(
                             coder.submit(
-                                self.compress_picture, picture, quality=quality, effort=effort
+                                self.compress_picture, picture, quality=quality, search=search
                             )
                         )
                     continue
                 step = self._step(step_of(quality), len(part))
                 vae, pixels = self._weights.vae, np.stack([three_channels(p.pixels) for p in part])
-                y = refine(vae, analyze(vae, pixels, step), pixels, step, effort)
+                y = refine(vae, analyze(vae, pixels, step), pixels, step, search)
                 for picture, latents in zip(part, quantise(vae, y, step), strict=True):
                     streams.append(coder.submit(self._pack, picture, latents, int(step[0])))
             return [stream.result() for stream in streams]

@@ -14,7 +14,7 @@ from gencodec.model.vae import ImageVae
 from gencodec.model.weights import Weights
 
 from .latents import Latents
-from .refine import REACH, refine
+from .refine import NO_SEARCH, REACH, Search, refine
 from .stream import grey_of, pack_stream
 from .tiles import quantise_tiles, tile_parts
 from .transform import Trunk, latent_margin, latents_at, synthesize, trunks
@@ -26,7 +26,7 @@ KEPT_PIXELS = 64_000_000
 class Encoder:
     """Streams of one picture; with `keep`, the half of g_a that knows of no step runs once.
 
-    rest: the sections for all that is no colour. effort: rounds of :func:`refine`.
+    rest: the sections for all that is no colour. search: for cheaper symbols than g_a's.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Encoder:
         grid: TileGrid | None,
         *,
         keep: bool = False,
-        effort: int = 0,
+        search: Search = NO_SEARCH,
     ) -> None:
         self._weights = weights
         self._device = device
@@ -46,7 +46,7 @@ class Encoder:
         self._rest = rest
         self._grid = grid
         self._keep = keep and source.width * source.height <= KEPT_PIXELS
-        self._effort = effort
+        self._search = search
         self._kept: dict[int, list[Trunk]] = {}
 
     @property
@@ -96,14 +96,14 @@ class Encoder:
         height = self._source.height if self._grid is None else self._grid.side
         for top in range(0, self._source.height, height):
             bottom = min(top + height, self._source.height)
-            if self._effort == 0:
+            if self._search.effort == 0:
                 yield self._plain_y(top, bottom, step)
                 continue
             reach = REACH * LATENT_STRIDE
             first, last = max(0, top - reach), min(self._source.height, bottom + reach)
             y = self._plain_y(first, last, step)
             pixels = self._source.rows(first, last)[None]
-            y = refine(vae, y, pixels, step, self._effort)
+            y = refine(vae, y, pixels, step, self._search)
             start = (top - first) // LATENT_STRIDE
             yield y[:, :, start : start + -(-(bottom - top) // LATENT_STRIDE)]
 

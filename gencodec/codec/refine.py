@@ -1,7 +1,7 @@
 """Symbols that suit one picture better than rounding does: a few steps down its own gradient.
 
 g_a answers for all pictures at once, and rounding knows neither what a symbol costs nor what g_s
-makes of it together with its neighbours.  Each round computes bits + lmbda * error of this
+makes of it together with its neighbours.  Each round computes bits + lmbda * distortion of this
 picture, with rounding replaced by a steep curve through the same points, and moves y down the
 gradient.  The curve is flat around whole symbols and steep between them, so that only values
 which rounding was unsure of change sides.  A file made so is one like any other: what decodes it
@@ -14,6 +14,8 @@ Mandt, arXiv:2006.04240; soft rounding is that of Agustsson and Theis, arXiv:200
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from gencodec.image import Pixels
 from gencodec.model.config import HYPER_STRIDE
+from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import strict_precision
 from gencodec.model.hyperprior import MEAN_UNITS, Gaussians
 from gencodec.model.quality import lmbda_of
@@ -32,16 +35,17 @@ from .transform import Window
 
 EFFORT_MAX = 32
 
-SHARPNESS = 8.0
+SHARPNESS = {"mse": 8.0, "ssim": 6.0}
 """Of the soft rounding: its slope between two symbols is this over 2."""
 
-STEP_SIZE = 1.0 / 350.0
+STEP_SIZE = {"mse": 1.0 / 350.0, "ssim": 1.0 / 175.0}
 """Symbols moved for a gradient of one bit a symbol, where there are few rounds.
 
-Where bits + lmbda * error is least, an orthonormal transform has a curvature of 12 / ln 2 = 17
-bits a squared symbol, whatever the quality; a step goes a twentieth of the way that it suggests,
-as g_s is not orthonormal and neighbours move together.  This, SHARPNESS, FEW_ROUNDS and LAST_STEP
-were chosen on three Kodak pictures.
+Where bits + lmbda * squared error is least, an orthonormal transform has a curvature of
+12 / ln 2 = 17 bits a squared symbol, whatever the quality; a step goes a twentieth of the way that
+it suggests, as g_s is not orthonormal and neighbours move together.  Structure is a flatter
+function, and further from where g_a has put y.  These, SHARPNESS, FEW_ROUNDS and LAST_STEP were
+chosen on two or three Kodak pictures.
 """
 
 FEW_ROUNDS = 2.5
@@ -63,16 +67,36 @@ REACH = 4
 """Positions around a window that take part in it without being kept: as far as g_s sees."""
 
 
-def refine(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, effort: int) -> Tensor:
+@dataclass(frozen=True)
+class Search:
+    """How long to look for better symbols, and what is better.
+
+    effort: rounds, 0 to EFFORT_MAX; each takes about as long as four decodings.  tune: a name in
+    :data:`gencodec.model.distortion.DISTORTIONS`; ``ssim`` needs an effort.
+    ValueError when either is out of range.
+    """
+
+    effort: int = 0
+    tune: str = "mse"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.effort <= EFFORT_MAX:
+            raise ValueError(f"effort must be from 0 to {EFFORT_MAX}, not {self.effort}")
+        if self.tune not in DISTORTIONS:
+            raise ValueError(f"tune must be one of {', '.join(DISTORTIONS)}, not '{self.tune}'")
+        if self.tune != "mse" and not self.effort:
+            raise ValueError(f"tune '{self.tune}' needs an effort of at least 1")
+
+
+NO_SEARCH = Search()
+
+
+def refine(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search) -> Tensor:
     """y (B, M, h, w) of these pixels (B, H, W, 3) -> y of the same shape that costs less.
 
-    step: (B,) quality steps. effort: rounds, 0 to EFFORT_MAX; each takes about as long as four
-    decodings. The round that cost least counts, which may be none.
-    ValueError when the effort is out of range.
+    step: (B,) quality steps. The round that cost least counts, which may be none.
     """
-    if not 0 <= effort <= EFFORT_MAX:
-        raise ValueError(f"effort must be from 0 to {EFFORT_MAX}, not {effort}")
-    if effort == 0:
+    if search.effort == 0:
         return y
     refined = y.clone()
     for rows in _windows(y.shape[2]):
@@ -80,7 +104,7 @@ def refine(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, effort: int) 
             for one in (slice(index, index + 1) for index in range(len(y))):
                 part = y[one, :, rows.all, columns.all]
                 covered = pixels[one, rows.pixels(rows.all), columns.pixels(columns.all)]
-                better = _refined(vae, part, covered, step[one], effort)
+                better = _refined(vae, part, covered, step[one], search)
                 kept = better[:, :, rows.inner, columns.inner]
                 refined[one, :, rows.start : rows.stop, columns.start : columns.stop] = kept
     return refined
@@ -96,36 +120,38 @@ def _windows(length: int) -> list[Window]:
     ]
 
 
-def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, effort: int) -> Tensor:
+def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search) -> Tensor:
     """One window of one picture; the prior may be on another device than the transforms."""
     x = torch.tensor(pixels, device=step.device).permute(0, 3, 1, 2) / 255.0
-    weight = lmbda_of(step) * 255.0**2 / 3.0  # of a sample's squared error, in bits
+    distortion = DISTORTIONS[search.tune]
+    soften = partial(soft_symbols, sharpness=SHARPNESS[search.tune])
+    weight = lmbda_of(step) * 255.0**2 * x.shape[2] * x.shape[3]  # of distortion, in bits
     row = table_rows(step).to(vae.prior.device)
     start = y.to(row.device).clone()
     z = hyper_latents(vae, start).to(row.device)
 
-    def error_bits(y_hat: Tensor) -> Tensor:
+    def distortion_bits(y_hat: Tensor) -> Tensor:
         x_hat = vae.g_s(y_hat.to(step.device), step)[:, :, : x.shape[2], : x.shape[3]]
-        return (weight * (x_hat.clamp(0.0, 1.0) - x).square().sum()).to(row.device)
+        return (weight * distortion(x_hat.float().clamp(0.0, 1.0), x)).to(row.device)
 
     def soft_cost(y: Tensor) -> Tensor:
-        y_hat, of_y, _ = vae.quantised(y, z, row, soft_symbols)
-        return bits_of(y_hat, of_y) + error_bits(y_hat)
+        y_hat, of_y, _ = vae.quantised(y, z, row, soften)
+        return bits_of(y_hat, of_y) + distortion_bits(y_hat)
 
     def cost(y: Tensor) -> Tensor:
         z = hyper_latents(vae, y).to(row.device)  # as it will be when y is coded
         y_hat, of_y, of_z = vae.quantised(y, z, row)
         z_hat = of_z.mean16 / MEAN_UNITS + quantise_symbols(z, of_z)
-        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + error_bits(y_hat)
+        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + distortion_bits(y_hat)
 
     moved, best = start, start
     with strict_precision, torch.no_grad():
         least = cost(start)
-        for index in range(effort):
+        for index in range(search.effort):
             with torch.enable_grad():
                 leaf = moved.detach().requires_grad_()
                 (gradient,) = torch.autograd.grad(LOSS_SCALE * soft_cost(leaf).sum(), leaf)
-            move = _step_size(index, effort) / LOSS_SCALE * gradient
+            move = _step_size(search, index) / LOSS_SCALE * gradient
             moved = moved - move.nan_to_num(0.0).clamp(-MOVE_MAX, MOVE_MAX)
             found = cost(moved)
             if found < least:
@@ -133,15 +159,15 @@ def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, effort: int
     return best.to(y.device)
 
 
-def _step_size(index: int, effort: int) -> float:
+def _step_size(search: Search, index: int) -> float:
     """Shrinks towards the last round, and with the root of their number where they are many."""
-    shrunk = 1.0 - (1.0 - LAST_STEP) * index / effort
-    return STEP_SIZE * shrunk * min(1.0, math.sqrt(FEW_ROUNDS / effort))
+    shrunk = 1.0 - (1.0 - LAST_STEP) * index / search.effort
+    return STEP_SIZE[search.tune] * shrunk * min(1.0, math.sqrt(FEW_ROUNDS / search.effort))
 
 
-def soft_symbols(values: Tensor, gaussians: Gaussians) -> Tensor:
+def soft_symbols(values: Tensor, gaussians: Gaussians, sharpness: float) -> Tensor:
     """As :func:`quantise_symbols`, but that the way from one symbol to the next has a slope."""
     offset = values - gaussians.mean16 / MEAN_UNITS
     middle = torch.floor(offset.detach()) + 0.5
-    slope = torch.tanh(SHARPNESS * (offset - middle)) / (2.0 * math.tanh(SHARPNESS / 2.0))
+    slope = torch.tanh(sharpness * (offset - middle)) / (2.0 * math.tanh(sharpness / 2.0))
     return (middle + slope) * (gaussians.scale_index >= SKIP_BELOW)

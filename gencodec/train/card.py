@@ -100,7 +100,7 @@ middles (512 x 512).
 
 _DISTORTION = {
     "mse": "MSE",
-    "ssim": "D, D mostly 1 - MS-SSIM (`gencodec/train/distortion.py`)",
+    "ssim": "D, D mostly 1 - SSIM over scales (`gencodec/model/distortion.py`)",
 }
 
 

@@ -14,7 +14,7 @@ from gencodec.bench.metrics import METRICS
 from gencodec.codec import Codec
 from gencodec.image import Pixels, three_channels
 
-from .distortion import ms_ssim
+from .ms_ssim import ms_ssim
 
 QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
 (MS_SSIM,) = (metric for metric in METRICS if metric.name == "ms_ssim")

@@ -18,12 +18,12 @@ from torch import Tensor
 from gencodec.errors import OutputError
 from gencodec.image import Pixels
 from gencodec.model.config import FINE_STEPS, LATENT_STRIDE
+from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import strict_precision
 from gencodec.model.quality import step_of
 
 from .checkpoint import CHECKPOINT, RunState, is_finite, load_checkpoint, save_checkpoint
 from .depthwise import use_same_gradient
-from .distortion import DISTORTIONS
 from .journal import Journal
 from .plan import EXACT_FROM, TrainingPlan, crop_shape, learning_rate
 from .store import PhotoStore, on_device

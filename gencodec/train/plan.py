@@ -16,7 +16,7 @@ class TrainingPlan:
 
     ``minutes`` is compute time, so a paused process loses nothing.  ``quality`` (0..100) trains
     for that one alone instead of all.  ``distortion`` is a name in
-    :data:`gencodec.train.distortion.DISTORTIONS`.  ``compiled`` asks for torch.compile.
+    :data:`gencodec.model.distortion.DISTORTIONS`.  ``compiled`` asks for torch.compile.
     """
 
     minutes: float | None = None

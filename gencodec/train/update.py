@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from gencodec.model.distortion import Distortion, squared_error
 from gencodec.model.exact import strict_precision
 from gencodec.model.quality import lmbda_of
 from gencodec.model.vae import ImageVae
 
 from .checkpoint import RunState
-from .distortion import Distortion, squared_error
 
 REPORT = ("loss", "bpp", "psnr", "norm")
 WARM_UP_STEPS = 3

@@ -65,7 +65,8 @@ def test_options_are_part_of_what_is_cached() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nobody", "nobody:x", "", "jpeg:9", "jxl:11", "compressai:x", "gencodec:0"]
+    "name",
+    ["nobody", "nobody:x", "", "jpeg:9", "jxl:11", "compressai:x", "gencodec:0", "gencodec:2-"],
 )
 def test_unknown_rivals(name: str) -> None:
     if name.startswith(("jpeg", "jxl", "compressai", "gencodec")):
@@ -77,13 +78,15 @@ def test_unknown_rivals(name: str) -> None:
 
 
 def test_efforts_race_as_codecs_of_their_own(pixels: Pixels) -> None:
-    plain, tried = (
-        make_contestant(Recipe(name, quality=40.0)) for name in ("gencodec", "gencodec:2")
-    )
-    assert plain.identity != tried.identity and plain.qualities == tried.qualities
-    assert (plain.about.name, tried.about.name) == ("gencodec", "gencodec:2")
-    assert "effort=2" in tried.about.settings and "effort" not in plain.about.settings
-    assert tried.decompress(tried.compress(pixels)).shape == pixels.shape
+    names = ("gencodec", "gencodec:2", "gencodec:2-ssim")
+    codecs = [make_contestant(Recipe(name, quality=40.0)) for name in names]
+    assert len({codec.identity for codec in codecs}) == 3
+    plain, tried, tuned = (codec.about for codec in codecs)
+    assert (plain.name, tried.name, tuned.name) == names
+    assert "effort=2" in tried.settings and "effort" not in plain.settings
+    assert "tune='ssim'" in tuned.settings and tuned.label.endswith(", effort 2 for ssim")
+    assert len({codec.compress(pixels) for codec in codecs}) == 3
+    assert codecs[2].decompress(codecs[2].compress(pixels)).shape == pixels.shape
 
 
 @no_cp

@@ -125,7 +125,7 @@ class StubCodec:
     loads: int = 0
 
     def compress_picture(
-        self, picture: object, *, quality: float, tile: int | str | None, effort: int
+        self, picture: object, *, quality: float, tile: int | str | None, search: object
     ) -> bytes:
         if self.fail is not None:
             raise self.fail

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gencodec
 from gencodec.bitstream import describe
 from gencodec.cli import large, targets
 from gencodec.cli.main import main
@@ -98,6 +99,9 @@ def test_effort(say: Say, picture: np.ndarray) -> None:
         assert say("decompress", "a.gnc", "-f", "-o", "d.png")[0] == 0
         found.append(np.mean((shown("d.png") - picture.astype(float)) ** 2))
     assert found[1] < found[0]
+    assert say("compress", "a.png", "-f", "--effort", "2", "--tune", "ssim", "--verify")[0] == 0
+    same = gencodec.compress("a.png", effort=2, tune="ssim", device="cpu")
+    assert Path("a.gnc").read_bytes() == same
 
 
 def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +134,8 @@ def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.Monkey
         ("compress", "a.png", "--tile", "100"),
         ("compress", "a.png", "--effort", "33"),
         ("compress", "a.png", "--effort", "1.5"),
+        ("compress", "a.png", "--tune", "ssim"),
+        ("compress", "a.png", "--effort", "2", "--tune", "vmaf"),
         ("compress", "a.png", "--effort", "-1"),
         ("compress", "a.png", "--tile", "8192"),
         ("decompress", "a.gnc", "--region", "1,2,3"),

@@ -241,12 +241,13 @@ def test_cuda_and_cpu_read_each_other(
 
 
 @pytest.mark.gpu
-def test_cuda_makes_an_effort(codec: Codec, cuda_codec: Codec, photo: Photo) -> None:
+@pytest.mark.parametrize("tune", ["mse", "ssim"])
+def test_cuda_makes_an_effort(codec: Codec, cuda_codec: Codec, photo: Photo, tune: str) -> None:
     """Gradients in half precision bring what those of the CPU bring."""
     pixels = photo(200, 264)
     sizes = []
     for made in (codec, cuda_codec):
-        stream = made.compress(pixels, quality=50, effort=4)
+        stream = made.compress(pixels, quality=50, effort=4, tune=tune)
         codec.verify(stream)
         sizes.append(len(stream))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.02)

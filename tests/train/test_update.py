@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gencodec.model.config import CONFIGS
+from gencodec.model.distortion import DISTORTIONS, Distortion
 from gencodec.model.exact import _precision_settings
 from gencodec.model.vae import learned_vae
 from gencodec.train.checkpoint import new_state
@@ -19,7 +20,6 @@ from gencodec.train.depthwise import (
     use_own_gradient,
     use_same_gradient,
 )
-from gencodec.train.distortion import DISTORTIONS, Distortion
 from gencodec.train.loop import spread
 from gencodec.train.store import PhotoStore, on_device
 from gencodec.train.update import REPORT, Precision, Update, losses, precision_of
