@@ -31,7 +31,7 @@ def narrow_encoder(vae: ImageVae) -> None:
     which the file then carries, while g_s would make other pixels than the next machine.  The
     trunk between the blocks stays in float32, so that the rate pays less than 0.01 %.
     """
-    if not _multiplies_bfloat16():
+    if not multiplies_bfloat16():
         return
     for part in (vae.g_a, vae.h_a):
         for module in part.modules():
@@ -39,7 +39,8 @@ def narrow_encoder(vae: ImageVae) -> None:
                 module.to(torch.bfloat16)
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for it."""
     if not (hasattr(torch.cpu, "get_capabilities") and torch.backends.mkldnn.is_available()):
         return False
     capabilities = torch.cpu.get_capabilities()

@@ -30,6 +30,7 @@ from gencodec.model.quality import lmbda_of
 from gencodec.model.scales import SKIP_BELOW
 from gencodec.model.vae import ImageVae, bits_of, quantise_symbols, table_rows
 
+from .device import multiplies_bfloat16
 from .latents import hyper_latents
 from .transform import Window
 
@@ -94,7 +95,7 @@ NO_SEARCH = Search()
 def refine(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search) -> Tensor:
     """y (B, M, h, w) of these pixels (B, H, W, 3) -> y of the same shape that costs less.
 
-    step: (B,) quality steps. The round that cost least counts, which may be none.
+    step: (B,) quality steps. If it would cost more after all, by hard rounding, y stays.
     """
     if search.effort == 0:
         return y
@@ -130,32 +131,33 @@ def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Sea
     start = y.to(row.device).clone()
     z = hyper_latents(vae, start).to(row.device)
 
-    def distortion_bits(y_hat: Tensor) -> Tensor:
-        x_hat = vae.g_s(y_hat.to(step.device), step)[:, :, : x.shape[2], : x.shape[3]]
-        return (weight * distortion(x_hat.float().clamp(0.0, 1.0), x)).to(row.device)
+    def distortion_bits(y_hat: Tensor, narrow: bool) -> Tensor:
+        with torch.autocast(step.device.type, torch.bfloat16, enabled=narrow):
+            x_hat = vae.g_s(y_hat.to(step.device), step)
+        shown = x_hat[:, :, : x.shape[2], : x.shape[3]].float().clamp(0.0, 1.0)
+        return (weight * distortion(shown, x)).to(row.device)
 
     def soft_cost(y: Tensor) -> Tensor:
         y_hat, of_y, _ = vae.quantised(y, z, row, soften)
-        return bits_of(y_hat, of_y) + distortion_bits(y_hat)
+        narrow = step.device.type == "cpu" and multiplies_bfloat16()
+        return bits_of(y_hat, of_y) + distortion_bits(y_hat, narrow)
 
     def cost(y: Tensor) -> Tensor:
         z = hyper_latents(vae, y).to(row.device)  # as it will be when y is coded
         y_hat, of_y, of_z = vae.quantised(y, z, row)
         z_hat = of_z.mean16 / MEAN_UNITS + quantise_symbols(z, of_z)
-        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + distortion_bits(y_hat)
+        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + distortion_bits(y_hat, narrow=False)
 
-    moved, best = start, start
-    with strict_precision, torch.no_grad():
-        least = cost(start)
+    moved = start
+    with strict_precision:
         for index in range(search.effort):
             with torch.enable_grad():
                 leaf = moved.detach().requires_grad_()
                 (gradient,) = torch.autograd.grad(LOSS_SCALE * soft_cost(leaf).sum(), leaf)
             move = _step_size(search, index) / LOSS_SCALE * gradient
             moved = moved - move.nan_to_num(0.0).clamp(-MOVE_MAX, MOVE_MAX)
-            found = cost(moved)
-            if found < least:
-                best, least = moved, found
+        with torch.no_grad():
+            best = moved if cost(moved) < cost(start) else start
     return best.to(y.device)
 
 

@@ -22,7 +22,7 @@ def by_arithmetic() -> dict[bool, Codec]:
     with pytest.MonkeyPatch.context() as patch:
         codecs = {}
         for narrow in (False, True):
-            patch.setattr(device, "_multiplies_bfloat16", lambda narrow=narrow: narrow)
+            patch.setattr(device, "multiplies_bfloat16", lambda narrow=narrow: narrow)
             codecs[narrow] = Codec.load(device="cpu")
         return codecs
 
