@@ -198,6 +198,8 @@ def make_stream(
             "bpp": round(bpp, 6),
             "quality": made.quality,
             "passes": made.passes,
+            "effort": args.effort,
+            "tune": args.tune,
             "weights_id": weights_id.hex(),
             "weights": weights_name(weights_id),
             "verified": args.verify,

@@ -99,7 +99,9 @@ def test_effort(say: Say, picture: np.ndarray) -> None:
         assert say("decompress", "a.gnc", "-f", "-o", "d.png")[0] == 0
         found.append(np.mean((shown("d.png") - picture.astype(float)) ** 2))
     assert found[1] < found[0]
-    assert say("compress", "a.png", "-f", "--effort", "2", "--tune", "ssim", "--verify")[0] == 0
+    how = ("--effort", "2", "--tune", "ssim", "--verify", "--json")
+    code, out, _ = say("compress", "a.png", "-f", *how)
+    assert code == 0 and '"effort": 2, "tune": "ssim"' in out
     same = gencodec.compress("a.png", effort=2, tune="ssim", device="cpu")
     assert Path("a.gnc").read_bytes() == same
 
