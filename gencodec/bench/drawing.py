@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from gencodec.bench.pictures import Sample
 from gencodec.image import Pixels, atomic_write
 
 # Okabe and Ito's colours, told apart by colour-blind readers too, and two more; black is for
-# gencodec.
+# gencodec, dotted and dashed for its efforts.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5230", "#777777")
 OWN_LABEL = "gencodec"
+EFFORT_STYLES = (":", "-.")
+STYLE_OF = {False: "-", True: "--"}
 STYLE: Any = {
     "svg.hashsalt": "gencodec",  # the same file from the same figures
     "font.family": "DejaVu Sans",
@@ -29,8 +32,8 @@ STYLE: Any = {
     "axes.spines.right": False,
 }
 MAX_BPP = 2.0
-LABEL_GAP_DB = 0.8
-"""Least distance between the curves' labels at the right edge."""
+LABEL_GAP = 0.4
+"""Least distance between the curves' labels at the right edge, in ticks of the scores' axis."""
 
 PANEL = (264, 330)
 """Width and height of the crops set side by side, in pixels."""
@@ -41,15 +44,35 @@ MAX_PICTURE_BYTES = 600_000
 
 @dataclass(frozen=True)
 class Line:
-    """One curve of a drawing; published ones are dashed, and say so."""
+    """One curve of a drawing; published ones are dashed, and say so; effort: of gencodec's own."""
 
     label: str
     curve: Curve
+    colour: str = "black"
     published: bool = False
+    effort: bool = False
 
 
-def draw_curves(curve: Curve, others: Sequence[Line], title: str, path: Path) -> None:
-    """Mean PSNR over mean bpp as SVG, every curve labelled at its right end.
+@dataclass(frozen=True)
+class ScoreAxis:
+    """What is drawn over the rate, and from which score on."""
+
+    label: str
+    floor: float
+    tick: float
+
+
+SCORE_AXES = {
+    "psnr": ScoreAxis("PSNR over RGB, dB", 24.0, 2.0),
+    "ssimulacra2": ScoreAxis("SSIMULACRA 2", 0.0, 10.0),
+}
+"""By the metric's name."""
+
+
+def draw_curves(
+    curve: Curve, others: Sequence[Line], title: str, path: Path, axis: ScoreAxis
+) -> None:
+    """Mean scores over mean bpp as SVG, every curve labelled at its right end.
 
     ModuleNotFoundError when matplotlib is not installed.
     """
@@ -61,10 +84,11 @@ def draw_curves(curve: Curve, others: Sequence[Line], title: str, path: Path) ->
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.0, 5.2), facecolor="white")
         axes = figure.subplots()
-        colours = [COLOURS[i % len(COLOURS)] for i in range(len(others))] + ["black"]
-        ends = [_draw_line(axes, line, c) for line, c in zip(drawn, colours, strict=True)]
-        heights = _apart([psnr for _, psnr in ends])
-        for line, colour, end, at in zip(drawn, colours, ends, heights, strict=True):
+        efforts = cycle(EFFORT_STYLES)
+        styles = [next(efforts) if line.effort else STYLE_OF[line.published] for line in drawn]
+        ends = [_draw_line(axes, line, style) for line, style in zip(drawn, styles, strict=True)]
+        heights = _apart([score for _, score in ends], LABEL_GAP * axis.tick)
+        for line, end, at in zip(drawn, ends, heights, strict=True):
             axes.annotate(
                 f"{line.label} (published)" if line.published else line.label,
                 end,
@@ -75,7 +99,7 @@ def draw_curves(curve: Curve, others: Sequence[Line], title: str, path: Path) ->
                 annotation_clip=False,
                 arrowprops={
                     "arrowstyle": "-",
-                    "color": colour,
+                    "color": line.colour,
                     "linewidth": 1.5,
                     "relpos": (0.0, 0.5),
                     "shrinkA": 2,
@@ -83,12 +107,12 @@ def draw_curves(curve: Curve, others: Sequence[Line], title: str, path: Path) ->
                 },
             )
         axes.set_xlim(0.0, MAX_BPP)
-        axes.set_ylim(24.0, None)
-        axes.yaxis.set_major_locator(ticker.MultipleLocator(2.0))
+        axes.set_ylim(axis.floor, None)
+        axes.yaxis.set_major_locator(ticker.MultipleLocator(axis.tick))
         axes.grid(color="#dddddd", linewidth=0.7)
         axes.set_axisbelow(True)
         axes.set_xlabel("bits per pixel, whole file")
-        axes.set_ylabel("PSNR over RGB, dB")
+        axes.set_ylabel(axis.label)
         axes.set_title(title, loc="left", fontsize=11.5)
         figure.tight_layout()
         buffer = io.BytesIO()
@@ -135,30 +159,29 @@ def _crop(pixels: Pixels, corner: tuple[int, int]) -> Pixels:
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])
 
 
-def _draw_line(axes: Any, line: Line, colour: str) -> tuple[float, float]:
-    """One curve as far as MAX_BPP; the point (bpp, dB) at which it ends or leaves the drawing."""
+def _draw_line(axes: Any, line: Line, style: str) -> tuple[float, float]:
+    """One curve as far as MAX_BPP; the point (bpp, score) where it ends or leaves the drawing."""
     curve = line.curve
     bpp = [value for value in curve.bpp if value < MAX_BPP]
-    psnr = list(curve.score[: len(bpp)])
+    score = list(curve.score[: len(bpp)])
     own = line.label == OWN_LABEL
     if own:
-        axes.plot(bpp, psnr, "o", color=colour, markersize=4.5, zorder=4)
+        axes.plot(bpp, score, "o", color=line.colour, markersize=4.5, zorder=4)
     if len(bpp) < len(curve.bpp):
         bpp.append(MAX_BPP)
-        psnr.append(float(np.interp(MAX_BPP, curve.bpp, curve.score)))
-    style = {"linestyle": "--"} if line.published else {}
+        score.append(float(np.interp(MAX_BPP, curve.bpp, curve.score)))
     width, order = (2.6, 3) if own else (1.5, 2)
-    axes.plot(bpp, psnr, color=colour, linewidth=width, zorder=order, **style)
-    return bpp[-1], psnr[-1]
+    axes.plot(bpp, score, color=line.colour, linewidth=width, zorder=order, linestyle=style)
+    return bpp[-1], score[-1]
 
 
-def _apart(heights: Sequence[float]) -> list[float]:
-    """Heights moved as little as needed for LABEL_GAP_DB between neighbours, order kept."""
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights moved as little as needed for this gap between neighbours, order kept."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
     # Neighbours that come too close form a block about their mean, as in isotonic regression.
     blocks: list[tuple[float, int]] = []
     for place, index in enumerate(order):
-        block = (heights[index] - place * LABEL_GAP_DB, 1)
+        block = (heights[index] - place * gap, 1)
         while blocks and blocks[-1][0] / blocks[-1][1] > block[0] / block[1]:
             total, count = blocks.pop()
             block = (total + block[0], count + block[1])
@@ -166,5 +189,5 @@ def _apart(heights: Sequence[float]) -> list[float]:
     flat = [total / count for total, count in blocks for _ in range(count)]
     moved = [0.0] * len(heights)
     for place, index in enumerate(order):
-        moved[index] = flat[place] + place * LABEL_GAP_DB
+        moved[index] = flat[place] + place * gap
     return moved

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 
 from gencodec.bench.anchors import read_anchors
 from gencodec.bench.command import Report
-from gencodec.bench.contestants import OWN_NAME, Recipe
-from gencodec.bench.drawing import PANEL, Line, draw_curves, draw_qualities
+from gencodec.bench.contestants import OWN_NAME, Recipe, effort_label, family_of
+from gencodec.bench.drawing import COLOURS, PANEL, SCORE_AXES, Line, draw_curves, draw_qualities
 from gencodec.bench.formats import OddFormats, markdown
-from gencodec.bench.metrics import METRICS
+from gencodec.bench.metrics import METRICS, Metric
 from gencodec.bench.own_codec import load
 from gencodec.bench.pictures import load_picture
 from gencodec.bench.rate_distortion import curve_of
@@ -30,6 +31,7 @@ from gencodec.image import atomic_write
 
 DOCUMENTS = ("README.md", "SECURITY.md", "docs/files.md")
 SHOWN = (10.0, 40.0, 70.0)
+METRIC_OF = {metric.name: metric for metric in METRICS}
 
 
 def sections(root: Path) -> dict[str, str]:
@@ -109,35 +111,41 @@ def run(args: argparse.Namespace) -> int:
         print(f"{path}: tables renewed")
     docs = args.root / "docs"
     docs.mkdir(exist_ok=True)
-    _draw_curves(args.root, docs / "kodak.svg")
+    _draw_curves(args.root, METRIC_OF["psnr"], docs / "kodak.svg")
+    _draw_curves(args.root, METRIC_OF["ssimulacra2"], docs / "kodak-ssimulacra2.svg")
     if args.photo is not None:
         _draw_photo(args, docs / "qualities.png")
     return 0
 
 
-def _draw_curves(root: Path, target: Path) -> None:
+def _draw_curves(root: Path, metric: Metric, target: Path) -> None:
     report_path = root / "benchmarks" / "kodak.json"
     if not report_path.exists():
         return
     report = read_report(Report, report_path)
-    psnr = METRICS[0]
     published = read_anchors(root / "benchmarks" / "anchors.json").anchors
     lines = [
-        Line(anchor.label, anchor.curve, published=True)
+        Line(anchor.label, anchor.curve, COLOURS[-1], published=True)
         for anchor in published
-        if anchor.name == TARGET
+        if anchor.name == TARGET and metric.name == "psnr"
     ]
-    own = curve_of(report.means, OWN_NAME, psnr)
+    own = curve_of(report.means, OWN_NAME, metric)
+    colours = cycle(COLOURS)
     for about in report.codecs:
-        curve = curve_of(report.means, about.name, psnr)
-        if about.name != OWN_NAME and curve is not None:
-            lines.append(Line(about.label, curve))
+        curve = curve_of(report.means, about.name, metric)
+        if curve is None or about.name == OWN_NAME:
+            continue
+        if family_of(about.name) == OWN_NAME:
+            lines.append(Line(effort_label(about.name), curve, effort=True))
+        else:
+            lines.append(Line(about.label, curve, next(colours)))
     # From the best at a middle rate down, as the labels then stand.
     lines.sort(key=lambda line: -np.interp(1.0, line.curve.bpp, line.curve.score))
     title = f"{report.dataset.folder.capitalize()}, means of {report.dataset.images} images"
-    assert own is not None
+    if own is None:
+        return
     try:
-        draw_curves(own, lines, title, target)
+        draw_curves(own, lines, title, target, SCORE_AXES[metric.name])
     except ModuleNotFoundError as error:
         print(f"{target}: not drawn, {error.name} is not installed", file=sys.stderr)
         return

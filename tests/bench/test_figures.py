@@ -183,7 +183,7 @@ def test_curves_are_drawn_the_same_twice(tmp_path: Path) -> None:
     drawn = []
     assert own is not None
     for name in ("a.svg", "b.svg"):
-        drawing.draw_curves(own, lines, "Kodak", tmp_path / name)
+        drawing.draw_curves(own, lines, "Kodak", tmp_path / name, drawing.SCORE_AXES["psnr"])
         drawn.append((tmp_path / name).read_bytes())
     assert drawn[0] == drawn[1] and drawn[0].startswith(b"<?xml")
     assert len(drawn[0]) < 200_000
@@ -191,10 +191,10 @@ def test_curves_are_drawn_the_same_twice(tmp_path: Path) -> None:
 
 def test_labels_keep_their_distance_and_order() -> None:
     heights = [30.0, 30.1, 36.0, 29.9, 40.0]
-    moved = drawing._apart(heights)
+    moved = drawing._apart(heights, 0.8)
     ordered = sorted(moved)
     gaps = [b - a for a, b in pairwise(ordered)]
-    assert min(gaps) >= drawing.LABEL_GAP_DB - 1e-9
+    assert min(gaps) >= 0.8 - 1e-9
     assert sorted(range(5), key=moved.__getitem__) == sorted(range(5), key=heights.__getitem__)
     assert moved[2] == 36.0 and moved[4] == 40.0
 
