@@ -113,8 +113,7 @@ def make(
 
     picture: what alpha and metadata are taken from, if there are any.
     """
-    from gencodec.codec import Search, meet_metric, meet_size
-    from gencodec.codec.stream import side_sections
+    from gencodec.codec import Search
 
     search = Search(args.effort, args.tune)
     if not args.searches:
@@ -124,6 +123,9 @@ def make(
         else:
             stream = codec.compress_rows(source, **how)
         return Made(stream, args.quality)
+
+    from gencodec.codec import meet_metric, meet_size
+    from gencodec.codec.stream import side_sections
 
     rest = [] if picture is None else side_sections(picture)
     encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True, search=search)

@@ -85,7 +85,6 @@ def test_efforts_race_as_codecs_of_their_own(pixels: Pixels) -> None:
     assert (plain.name, tried.name, tuned.name) == names
     assert "effort=2" in tried.settings and "effort" not in plain.settings
     assert "tune='ssim'" in tuned.settings and tuned.label.endswith(", effort 2 for ssim")
-    assert len({codec.compress(pixels) for codec in codecs}) == 3
     assert codecs[2].decompress(codecs[2].compress(pixels)).shape == pixels.shape
 
 

@@ -177,6 +177,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubCodec:
 
     module = types.ModuleType("gencodec.codec")
     module.Codec = Loader  # type: ignore[attr-defined]
+    module.Search = lambda effort, tune: None  # type: ignore[attr-defined]  # it does not look
     monkeypatch.setitem(sys.modules, "gencodec.codec", module)
     monkeypatch.chdir(tmp_path)
     return codec
