@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import json
 import re
@@ -65,10 +66,12 @@ def test_the_wheel_is_told_where_the_weights_go() -> None:
 def test_every_weights_file_of_the_manifest_is_there() -> None:
     folder = locate.weights_directory()
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    listed = {row["file"] for row in manifest["weights"]}
-    assert {path.name for path in folder.glob("*.safetensors")} == listed
-    for row in manifest["weights"]:
-        assert (folder / row["file"]).stat().st_size == row["bytes"]
+    encoders = [encoder for row in manifest["weights"] for encoder in row.get("encoders", ())]
+    listed = {row["file"]: row["bytes"] for row in (*manifest["weights"], *encoders)}
+    assert {path.name: path.stat().st_size for path in folder.glob("*.safetensors")} == listed
+    for encoder in encoders:
+        data = (folder / encoder["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == encoder["file_sha256"]
     assert manifest["default"] in {row["name"] for row in manifest["weights"]}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from gencodec.cli.failures import AbortError, describe, is_fatal, visible
@@ -62,6 +63,17 @@ def shipped_weights() -> list[WeightsEntry]:
     from gencodec.model.registry import list_weights
 
     return list(list_weights())
+
+
+def encoders_of(model: str | None) -> Collection[str]:
+    """What there are other encoders for with these weights; none for a file of one's own."""
+    from gencodec.errors import GencodecError
+    from gencodec.model.registry import find_weights
+
+    try:
+        return find_weights(model).encoders
+    except (GencodecError, OSError):
+        return ()  # compressing will say what is wrong with them
 
 
 def default_weights_id() -> bytes | None:

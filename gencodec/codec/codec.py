@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from gencodec.bitstream import (
     Header,
     Section,
 )
-from gencodec.errors import WeightsError
 from gencodec.image import (
     Picture,
     PictureRows,
@@ -31,14 +30,14 @@ from gencodec.image import (
     three_channels,
 )
 from gencodec.model.quality import step_of
-from gencodec.model.registry import WeightsEntry, find_weights, find_weights_by_id
-from gencodec.model.weights import Weights, load_weights
+from gencodec.model.weights import Weights
 
-from .device import choose_device, narrow_encoder
+from .device import choose_device
 from .encoder import Encoder
 from .latents import Latents, decode_latents, quantise
 from .rate import meet_size
 from .refine import NO_SEARCH, Search, refine
+from .shelf import NO_ENCODERS, WeightsShelf, open_weights
 from .stream import (
     ImageLike,
     as_array,
@@ -67,25 +66,28 @@ class Codec:
     A codec compresses with one set of weights and decompresses files of any weights installed.
     """
 
-    def __init__(self, weights: Weights, device: torch.device) -> None:
-        if device.type == "cpu":
-            narrow_encoder(weights.vae)
+    def __init__(
+        self,
+        weights: Weights,
+        device: torch.device,
+        encoders: Mapping[str, Path] = NO_ENCODERS,
+    ) -> None:
+        """encoders: files of other encoders for these weights, by what they are tuned for."""
         self._weights = weights
         self._device = device
-        self._loaded = {weights.weights_id: weights}
+        self._shelf = WeightsShelf(weights, device, encoders)
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, device: str = "auto") -> Codec:
-        """model: a shipped name, the path of a weights file, or None for the default weights.
+        """model: a shipped name, the path of a weights file or of an encoder for installed
+        weights, or None for the default weights.
 
         device: ``auto``, ``cpu`` or ``cuda``.  WeightsError when the weights are not there or
         not sound, or the device is not available.
         """
         chosen = choose_device(device)
-        if model is not None and Path(model).suffix == ".safetensors":
-            return cls(load_weights(Path(model), device=chosen), chosen)
-        entry = find_weights(None if model is None else str(model))
-        return cls(_load_installed(entry, chosen), chosen)
+        weights, encoders = open_weights(model, chosen)
+        return cls(weights, chosen, encoders)
 
     @property
     def weights_id(self) -> bytes:
@@ -109,8 +111,9 @@ class Codec:
         4096, None for one tile, or ``"auto"``: tiles for large pictures. effort: how many times
         the symbols are looked over again for better ones, 0 to 32; each takes about as long as
         four decodings. tune: what is better at equal bits, less squared error, ``"mse"``, or less
-        structure lost, ``"ssim"``, which the eye goes by; this needs an effort. ImageError when
-        the input is no picture, ValueError when any of the others is out of range.
+        structure lost, ``"ssim"``, which the eye goes by; this needs an effort where the weights
+        come without an encoder for it. ImageError when the input is no picture, ValueError when
+        any of the others is out of range.
         """
         search = Search(effort, tune)
         return self.compress_picture(to_picture(image), quality=quality, tile=tile, search=search)
@@ -168,7 +171,8 @@ class Codec:
     ) -> Encoder:
         """What makes the streams of one picture at several steps (:mod:`gencodec.codec.rate`)."""
         grid = choose_grid(source.width, source.height, tile)
-        return Encoder(self._weights, self._device, source, rest, grid, keep=keep, search=search)
+        weights = self._shelf.to_make(search)
+        return Encoder(weights, self._device, source, rest, grid, keep=keep, search=search)
 
     def decompress(
         self,
@@ -248,6 +252,7 @@ class Codec:
         thread codes the symbols of the one before.
         """
         search = Search(effort, tune)
+        vae = self._shelf.to_make(search).vae
         streams: list[Future[bytes]] = []
         with ThreadPoolExecutor(1) as coder:
             pictures = [smooth_hidden(to_picture(image)) for image in images]
@@ -262,7 +267,7 @@ class Codec:
                         )
                     continue
                 step = self._step(step_of(quality), len(part))
-                vae, pixels = self._weights.vae, np.stack([three_channels(p.pixels) for p in part])
+                pixels = np.stack([three_channels(p.pixels) for p in part])
                 y = refine(vae, analyze(vae, pixels, step), pixels, step, search)
                 for picture, latents in zip(part, quantise(vae, y, step), strict=True):
                     streams.append(coder.submit(self._pack, picture, latents, int(step[0])))
@@ -280,7 +285,7 @@ class Codec:
         headers = [container.header for container in containers]
         keys = [(h.width, h.height, h.weights_id, h.tiled) for h in headers]
         for header in headers:
-            self._weights_of(header)
+            self._shelf.to_read(header.weights_id)
         workers = 2 if self._device.type == "cuda" else 1
         with ThreadPoolExecutor(workers) as pool:
             groups = list(_groups(keys))
@@ -289,7 +294,7 @@ class Codec:
 
     def _decode_group(self, containers: Sequence[Container]) -> list[Picture]:
         first = containers[0].header
-        weights = self._weights_of(first)
+        weights = self._shelf.to_read(first.weights_id)
         if first.tiled:
             return [self._show(container, False, None, 1) for container in containers]
         decoders = [latents_decoder(container, weights) for container in containers]
@@ -302,12 +307,6 @@ class Codec:
 
     def _step(self, step: int, count: int) -> Tensor:
         return torch.full((count,), step, device=self._device)
-
-    def _weights_of(self, header: Header) -> Weights:
-        if header.weights_id not in self._loaded:
-            entry = find_weights_by_id(header.weights_id)
-            self._loaded[header.weights_id] = _load_installed(entry, self._device)
-        return self._loaded[header.weights_id]
 
     def _pack(self, picture: Picture, latents: Latents, step: int) -> bytes:
         header = Header(self.weights_id, step, picture.width, picture.height, picture.grey)
@@ -326,21 +325,13 @@ class Codec:
 
     def _reader(self, container: Container, salvage: bool = False) -> LatentReader:
         header = container.header
-        step = self._step(header.step, 1)
-        return LatentReader(container, self._weights_of(header), step, salvage=salvage)
+        weights, step = self._shelf.to_read(header.weights_id), self._step(header.step, 1)
+        return LatentReader(container, weights, step, salvage=salvage)
 
     def _strips(self, reading: LatentReader, header: Header, view: View) -> Iterator[Pixels]:
-        vae, step = self._weights_of(header).vae, self._step(header.step, 1)
+        vae, step = self._shelf.to_read(header.weights_id).vae, self._step(header.step, 1)
         size = latent_size(header)
         return synthesize_strips(vae, reading, size, step, view.reduced, view.factor)
-
-
-def _load_installed(entry: WeightsEntry, device: torch.device) -> Weights:
-    """Weights of the manifest; WeightsError when the file is not the one that was released."""
-    weights = load_weights(entry.path, device=device)
-    if weights.digest.hex() != entry.id_hex:
-        raise WeightsError(f"{entry.path.name}: its content is not what the manifest says")
-    return weights
 
 
 def _groups(keys: Iterable[tuple[object, ...]]) -> Iterable[list[int]]:

@@ -73,8 +73,7 @@ class Search:
     """How long to look for better symbols, and what is better.
 
     effort: rounds, 0 to EFFORT_MAX; each takes about as long as four decodings.  tune: a name in
-    :data:`gencodec.model.distortion.DISTORTIONS`; ``ssim`` needs an effort.
-    ValueError when either is out of range.
+    :data:`gencodec.model.distortion.DISTORTIONS`.  ValueError when either is out of range.
     """
 
     effort: int = 0
@@ -85,8 +84,6 @@ class Search:
             raise ValueError(f"effort must be from 0 to {EFFORT_MAX}, not {self.effort}")
         if self.tune not in DISTORTIONS:
             raise ValueError(f"tune must be one of {', '.join(DISTORTIONS)}, not '{self.tune}'")
-        if self.tune != "mse" and not self.effort:
-            raise ValueError(f"tune '{self.tune}' needs an effort of at least 1")
 
 
 NO_SEARCH = Search()

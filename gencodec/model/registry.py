@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gencodec.errors import WeightsError
@@ -15,7 +15,11 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class WeightsEntry:
-    """One released weights file; ``id_hex`` is the SHA-256 of its content, 64 digits."""
+    """One released weights file; ``id_hex`` is the SHA-256 of its content, 64 digits.
+
+    encoders: the files of other encoders for it (:mod:`gencodec.model.encoders`), by what they
+    are tuned for.
+    """
 
     name: str
     path: Path
@@ -24,6 +28,7 @@ class WeightsEntry:
     bytes: int
     released: str
     default: bool
+    encoders: dict[str, Path] = field(default_factory=dict)
 
 
 def list_weights() -> list[WeightsEntry]:
@@ -40,6 +45,10 @@ def list_weights() -> list[WeightsEntry]:
                 bytes=int(row["bytes"]),
                 released=str(row["released"]),
                 default=row["name"] == manifest["default"],
+                encoders={
+                    str(encoder["tune"]): folder / Path(encoder["file"]).name
+                    for encoder in row.get("encoders", ())
+                },
             )
             for row in manifest["weights"]
         ]

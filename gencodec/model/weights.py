@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
-from torch import Tensor
+from torch import Tensor, nn
 
 from gencodec.entropy import ScaleTables
 from gencodec.errors import WeightsError
@@ -57,9 +57,7 @@ def freeze(vae: ImageVae, tables: ScaleTables) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name, value in vae.state_dict().items():
         if name.startswith(FLOAT_PARTS):
-            # Gains are few and span decades; everything else loses nothing visible in half.
-            exact = name.endswith("log_gain")
-            tensors[name] = value.detach().cpu().to(torch.float32 if exact else torch.float16)
+            tensors[name] = stored(name, value)
     for name, module in vae.prior.named_modules():
         if isinstance(module, (LearnedExactConv, LearnedStepTable)):
             for part, value in module.frozen().items():
@@ -68,6 +66,13 @@ def freeze(vae: ImageVae, tables: ScaleTables) -> dict[str, Tensor]:
     tensors[TABLE_WIDTHS] = torch.from_numpy(tables.half_width.astype(np.int32))
     tensors[TABLE_SKIP] = torch.tensor([tables.skip_below], dtype=torch.int32)
     return {name: value.contiguous() for name, value in tensors.items()}
+
+
+def stored(name: str, value: Tensor) -> Tensor:
+    """A tensor of the transforms as files hold it."""
+    # Gains are few and span decades; everything else loses nothing visible in half.
+    exact = name.endswith("log_gain")
+    return value.detach().cpu().to(torch.float32 if exact else torch.float16)
 
 
 def thaw(weights: Weights) -> ImageVae:
@@ -112,7 +117,7 @@ def load_weights(path: Path, *, device: torch.device | str = "cpu") -> Weights:
     are integers held in float32 everywhere.  A GPU that does not reproduce the prior's recorded
     digest leaves the prior to the CPU, and ``notes`` says so.
     """
-    metadata, tensors = _read(path)
+    metadata, tensors = read_tensors(path, FORMAT)
     try:
         config = ModelConfig.from_json(metadata.get("config", ""))
         vae = _build(config, tensors)
@@ -144,7 +149,7 @@ def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
     network = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
     # A config of a few bytes may ask for gigabytes: shapes first, memory for what fits them.
     with torch.device("meta"):
-        wrong = _mismatch(ImageVae(config).state_dict(), network)
+        wrong = mismatch(ImageVae(config).state_dict(), network)
     if wrong:
         raise ValueError(wrong)
     vae = ImageVae(config)
@@ -158,14 +163,16 @@ def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
     return vae.requires_grad_(False).eval()
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_tensors(path: Path, file_format: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a file of this format; WeightsError when it is none."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsError(f"{path.name}: larger than {MAX_BYTES} bytes")
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise WeightsError(f"{path.name}: not a gencodec weights file")
+            if metadata.get("format") != file_format:
+                kind = file_format.split("-")[1]
+                raise WeightsError(f"{path.name}: not a gencodec {kind} file")
             return metadata, {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
@@ -183,7 +190,8 @@ def _tables(tensors: dict[str, Tensor]) -> ScaleTables:
     return tables
 
 
-def _mismatch(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
+def mismatch(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str | None:
+    """What is wrong with the tensors found; None if nothing is."""
     if set(expected) != set(found):
         return f"{len(set(expected) ^ set(found))} tensors missing or unknown"
     for name, value in expected.items():
@@ -200,10 +208,15 @@ def _mismatch(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str | No
 
 
 def _place(vae: ImageVae, device: torch.device) -> None:
-    half = torch.float16 if device.type == "cuda" else torch.float32
     vae.to(device)
     channels_last(vae)
     for part in (vae.g_a, vae.h_a, vae.g_s):
-        for name, parameter in part.named_parameters():
-            parameter.data = parameter.data.to(torch.float32 if name.endswith("log_gain") else half)
+        halve(part)
     prepare(vae.prior)
+
+
+def halve(part: nn.Module) -> None:
+    """Half precision for the weights of a transform that is on a GPU, gains aside."""
+    for name, parameter in part.named_parameters():
+        half = torch.float16 if parameter.device.type == "cuda" else torch.float32
+        parameter.data = parameter.data.to(torch.float32 if name.endswith("log_gain") else half)

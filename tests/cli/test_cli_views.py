@@ -136,7 +136,7 @@ def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.Monkey
         ("compress", "a.png", "--tile", "100"),
         ("compress", "a.png", "--effort", "33"),
         ("compress", "a.png", "--effort", "1.5"),
-        ("compress", "a.png", "--tune", "ssim"),
+        ("compress", "a.png", "--tune", "ssim", "--model", "base"),
         ("compress", "a.png", "--effort", "2", "--tune", "vmaf"),
         ("compress", "a.png", "--effort", "-1"),
         ("compress", "a.png", "--tile", "8192"),
