@@ -60,8 +60,14 @@ def register(parser: options.CommandParser) -> None:
         "--distortion",
         choices=("mse", "ssim"),
         default="mse",
-        help="what to keep low: squared error, or mostly lost structure (MS-SSIM) at the price of "
+        help="what to keep low: squared error, or half of it lost structure (SSIM) at the price of "
         "a lower PSNR (default: mse)",
+    )
+    recipe.add_argument(
+        "--encoder-only",
+        action="store_true",
+        help="train the transform from picture to latents alone, so that what it makes is decoded "
+        "with the weights of --init by everyone who has those",
     )
     recipe.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     recipe.add_argument(
@@ -82,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
     from gencodec.codec.device import choose_device
     from gencodec.train.checkpoint import CHECKPOINT
     from gencodec.train.plan import TrainingPlan, batch_shape
-    from gencodec.train.run import WEIGHTS, run_training
+    from gencodec.train.product import ENCODER, WEIGHTS
+    from gencodec.train.run import run_training
     from gencodec.train.stop import Stop
 
     if args.resume is not None and not (folder / CHECKPOINT).exists():
@@ -100,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         quality=args.quality,
         distortion=args.distortion,
+        encoder_only=args.encoder_only,
         compiled=args.compile,
     )
     stop = Stop(say)
@@ -119,7 +127,8 @@ def run(args: argparse.Namespace) -> int:
     if stop.signal is not None:
         say("stopped; the same command goes on from here")
         return 128 + stop.signal
-    say(f"weights: {folder / WEIGHTS} (use them with 'gencodec compress --model FILE')")
+    result = ENCODER if args.encoder_only else WEIGHTS
+    say(f"weights: {folder / result} (use them with 'gencodec compress --model FILE')")
     return 0
 
 
@@ -132,6 +141,8 @@ def say(line: str) -> None:
 def _check(args: argparse.Namespace, minutes: float | None) -> None:
     if minutes is not None and not 0.0 <= minutes < 1e6:
         raise UsageError(f"--minutes must be from 0 to a million, not {minutes}")
+    if args.encoder_only and (args.init is None or args.config is not None):
+        raise UsageError("--encoder-only needs the weights of --init, and takes no --config")
     if args.steps is not None and not 0 <= args.steps < 10**12:
         raise UsageError(f"--steps must not be negative, not {args.steps}")
     if not 0.0 < args.learning_rate < 1.0:

@@ -17,6 +17,7 @@ COMMANDS = {
     "provenance": ("gencodec.train.provenance", "check a list of training pictures against them"),
     "arithmetic": ("gencodec.train.arithmetic", "what the prior's integers cost, in bits"),
     "ship": ("gencodec.train.ship", "make a run's weights the shipped ones, if they are better"),
+    "ship-encoder": ("gencodec.train.ship_encoder", "the same for a run of the encoder alone"),
     "single": ("gencodec.train.single", "what one network for all rates costs against single ones"),
     "gain": ("gencodec.train.gain", "bits that weights save against others on a folder"),
 }
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m gencodec.train",
         description=__doc__,
-        epilog="\n".join(f"{name:12}{summary}" for name, (_, summary) in COMMANDS.items()),
+        epilog="\n".join(f"{name:14}{summary}" for name, (_, summary) in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=tuple(COMMANDS), metavar="COMMAND")

@@ -48,7 +48,6 @@ def model_card(
 
     before: what was shipped until then, measured on the same pictures.
     """
-    plan = record.plan
     table = _table(scores, before)
     return f"""# {name}
 
@@ -74,20 +73,13 @@ the collection held out by a hash of their names.
 
 ## Recipe
 
-`gencodec train`, seed {plan.seed}, started from {record.start}: {record.steps} steps of
-{plan.crops} crops of {plan.crop_side} x {plan.crop_side} (in the last phase crops of
-{plan.final_crop_side} x {plan.final_crop_side}), {record.minutes:.0f} minutes on {record.machine}.
-Loss: bits per pixel + lmbda 255^2 {_DISTORTION[plan.distortion]},
-lmbda log-spaced from 0.0007 to 0.25 over the quality steps, each crop's loss divided by the square
-root of its lmbda; AdamW at {plan.learning_rate:g}
-with warm-up and cosine annealing by elapsed time; exponential moving average of the weights. The
+`gencodec train`, {recipe(record)} The
 prior's integer arithmetic is simulated from the first step, exactly in the last phase. The coding
 tables are Gaussian, bent towards the symbols counted on training pictures.
 
 ## Measured on the held-out pictures
 
-Real file bytes, PSNR and MS-SSIM over RGB of the decoded 8-bit pixels, means over the pictures'
-middles (512 x 512).
+{MEASURED_HOW}
 
 {table}
 
@@ -98,9 +90,52 @@ middles (512 x 512).
 """
 
 
+def recipe(record: TrainingRecord) -> str:
+    """What was done, after the command's name."""
+    plan = record.plan
+    return f"""seed {plan.seed}, started from {record.start}: {record.steps} steps of
+{plan.crops} crops of {plan.crop_side} x {plan.crop_side} (in the last phase crops of
+{plan.final_crop_side} x {plan.final_crop_side}), {record.minutes:.0f} minutes on {record.machine}.
+Loss: bits per pixel + lmbda 255^2 {_DISTORTION[plan.distortion]},
+lmbda log-spaced from 0.0007 to 0.25 over the quality steps, each crop's loss divided by the square
+root of its lmbda; AdamW at {plan.learning_rate:g}
+with warm-up and cosine annealing by elapsed time; exponential moving average of the weights."""
+
+
+def encoder_card(
+    name: str,
+    weights: str,
+    record: TrainingRecord,
+    scores: HeldOutScores,
+    *,
+    before: Predecessor,
+) -> str:
+    """Markdown text on another encoder for weights that have a card of their own."""
+    return f"""# {name}
+
+Another encoder for the weights [{weights}]({weights}.md): the transform g_a alone, trained on while
+everything else stood still. What it makes is decoded with {weights}, by everyone who has those.
+Licence, pictures and limits are theirs.
+
+## Recipe
+
+`gencodec train --encoder-only --distortion {record.plan.distortion}`, {recipe(record)}
+
+## Measured on the held-out pictures
+
+{MEASURED_HOW}
+
+{_table(scores, before)}
+"""
+
+
+MEASURED_HOW = """\
+Real file bytes, PSNR and MS-SSIM over RGB of the decoded 8-bit pixels, means over the pictures'
+middles (512 x 512)."""
+
 _DISTORTION = {
     "mse": "MSE",
-    "ssim": "D, D mostly 1 - SSIM over scales (`gencodec/model/distortion.py`)",
+    "ssim": "D, D half MSE and half 1 - SSIM over scales (`gencodec/model/distortion.py`)",
 }
 
 

@@ -24,6 +24,7 @@ class RunState:
     """All that a checkpoint holds.
 
     returns: how often the run went back to a checkpoint because its loss was not finite.
+    What of ``vae`` has no gradient is not trained.
     """
 
     vae: ImageVae
@@ -35,8 +36,10 @@ class RunState:
 
     def __post_init__(self) -> None:
         # Walking the modules anew for every step would cost more than the step on a GPU.
-        self.averaged = list(self.average.parameters())
-        self.current = list(self.vae.parameters())
+        pairs = zip(self.average.parameters(), self.vae.parameters(), strict=True)
+        learning = [(averaged, current) for averaged, current in pairs if current.requires_grad]
+        self.averaged = [averaged for averaged, _ in learning]
+        self.current = [current for _, current in learning]
 
     @property
     def device(self) -> torch.device:
@@ -47,13 +50,16 @@ class RunState:
 def new_state(vae: ImageVae, plan: TrainingPlan) -> RunState:
     """A state that starts from ``vae``, on the device where that is."""
     channels_last(vae)
+    if plan.encoder_only:
+        vae.requires_grad_(False)
+        vae.g_a.requires_grad_()
     device = next(vae.parameters()).device
     average = learned_vae(vae.config).requires_grad_(False).to(device)
     average.load_state_dict(vae.state_dict())
     channels_last(average)  # laid out as the weights are, so that one kernel moves them all
     on_gpu = device.type == "cuda"
     optimizer = torch.optim.AdamW(
-        vae.parameters(),
+        [parameter for parameter in vae.parameters() if parameter.requires_grad],
         # As a tensor it can change under a recorded CUDA graph.
         lr=torch.tensor(plan.learning_rate, device=device) if on_gpu else plan.learning_rate,
         betas=(0.9, 0.99),

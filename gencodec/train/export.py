@@ -30,7 +30,7 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import freeze, load_weights, pack_weights
 
 from .card import Predecessor, TrainingRecord, model_card
-from .heldout import QUALITIES, HeldOutScores, measure_held_out
+from .heldout import HeldOutScores, measure_held_out, rounded_curve
 
 TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
 SCRATCH = "candidate.safetensors"
@@ -162,12 +162,7 @@ def ship(
             "config": candidate.config.name,
             "bytes": len(candidate.data),
             "released": released,
-            "held_out_curve": {
-                "quality": list(QUALITIES),
-                "bpp": [round(rate, 5) for rate in candidate.scores.bpp],
-                "psnr": [round(value, 4) for value in candidate.scores.psnr],
-                "ms_ssim": [round(value, 5) for value in candidate.scores.ms_ssim],
-            },
+            "held_out_curve": rounded_curve(candidate.scores),
         }
     )
     text = json.dumps(manifest, indent=2) + "\n"

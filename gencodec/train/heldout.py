@@ -43,6 +43,16 @@ class HeldOutScores:
         return Curve(self.bpp, tuple(MS_SSIM.on_curve(mean) for mean in self.ms_ssim))
 
 
+def rounded_curve(scores: HeldOutScores) -> dict[str, list[float]]:
+    """Scores as the manifest holds them."""
+    return {
+        "quality": list(QUALITIES),
+        "bpp": [round(rate, 5) for rate in scores.bpp],
+        "psnr": [round(value, 4) for value in scores.psnr],
+        "ms_ssim": [round(value, 5) for value in scores.ms_ssim],
+    }
+
+
 def measure_held_out(codec: Codec, pictures: Sequence[Pixels]) -> HeldOutScores:
     """Compress and decompress every picture, (H, W, 3) uint8, at every quality."""
     rows = np.array([[_scores(codec, p, q) for p in pictures] for q in QUALITIES]).mean(1)

@@ -16,7 +16,8 @@ class TrainingPlan:
 
     ``minutes`` is compute time, so a paused process loses nothing.  ``quality`` (0..100) trains
     for that one alone instead of all.  ``distortion`` is a name in
-    :data:`gencodec.model.distortion.DISTORTIONS`.  ``compiled`` asks for torch.compile.
+    :data:`gencodec.model.distortion.DISTORTIONS`.  ``encoder_only`` leaves all but g_a as it is, so
+    that the weights there are decode what it makes.  ``compiled`` asks for torch.compile.
     """
 
     minutes: float | None = None
@@ -31,6 +32,7 @@ class TrainingPlan:
     seed: int = 0
     quality: float | None = None
     distortion: str = "mse"
+    encoder_only: bool = False
     compiled: bool = False
 
     def __post_init__(self) -> None:

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from gencodec.codec.shelf import open_weights
 from gencodec.errors import ImageError, OutputError, WeightsError
-from gencodec.image import Pixels, atomic_write
+from gencodec.image import Pixels
 from gencodec.model.config import CONFIGS
-from gencodec.model.registry import find_weights
 from gencodec.model.vae import ImageVae, learned_vae
-from gencodec.model.weights import load_weights, thaw
+from gencodec.model.weights import thaw
 
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
 from .depthwise import use_faster_gradient
-from .export import Candidate, fit_weights, measured, plain_weights
 from .gallery import Gallery
-from .heldout import QUALITIES, planes
+from .heldout import planes
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
 from .notes import RunNote, note_run
 from .photos import centre_crops, split
 from .plan import TrainingPlan
+from .product import EncoderProduct, WeightsProduct
 from .start import start_from_block_transform
 from .stop import Stop
 from .store import PhotoStore
 
 EVALUATION_SIDES = (512, 384, 256, 128, 64)
 START_CROPS, START_SIDE = 320, 256
-TABLE_SAMPLES = 96
-WEIGHTS = "weights.safetensors"
-CURVE = "curve.json"
 PARTS = ".gencodec-*.part"
 """What a kill in the middle of a write leaves behind."""
 
@@ -53,20 +48,24 @@ def run_training(
     device: torch.device,
     say: Say,
     stop: Stop | None = None,
-) -> Candidate | None:
-    """Train in the folder ``run`` (resuming what is there) and export to ``run/weights...``.
+) -> None:
+    """Train in the folder ``run`` (resuming what is there) and export to ``run/weights...``,
+    or to ``run/encoder...`` where the plan is for an encoder only.
 
     sources: folders and tar files of pictures; what is added to them later is taken in at a
     checkpoint.  init: a shipped name or weights file to start from instead of the block
     transform.  say: where progress lines go.  stop: takes SIGINT and SIGTERM while training, and
     ends it between two steps.
 
-    Returns the measured weights, or None when ``stop`` ended the run or real bytes could not be
-    measured for want of an entropy coder.
     Raises ImageError (no usable pictures), WeightsError, OutputError (the run's folder cannot be
     written), ArithmeticError (the loss stays not finite).
     """
     start = _start(run, config, init)
+    product: WeightsProduct | EncoderProduct = WeightsProduct(run)
+    if plan.encoder_only:
+        if init is None:
+            raise WeightsError("an encoder alone is trained for weights there are: none are named")
+        product = EncoderProduct(run, open_weights(init, torch.device("cpu"))[0])
     _make_folder(run)
     torch.manual_seed(plan.seed)
     gallery = Gallery(sources, run, say)
@@ -97,37 +96,12 @@ def run_training(
         say=say,
         arrivals=gallery.arrivals,
         flops_share=_flops_share(state, say),
-        snapshot=lambda state: atomic_write(
-            run / WEIGHTS, plain_weights(state.average), overwrite=True
-        ),
+        snapshot=lambda state: product.snapshot(state.average),
     )
     with gallery.watching(), contextlib.nullcontext() if stop is None else stop.on_signals():
         done = training_run.to_the_end((lambda: False) if stop is None else stop)
-    if not done:
-        return None
-    return _export(training_run.state.average.cpu().eval(), store, evaluation, run, say)
-
-
-def _export(
-    vae: ImageVae, store: PhotoStore, evaluation: Sequence[Pixels], run: Path, say: Say
-) -> Candidate | None:
-    data = fit_weights(vae, store.spread(TABLE_SAMPLES), run)
-    atomic_write(run / WEIGHTS, data, overwrite=True)
-    try:
-        candidate = measured(data, evaluation, run)
-    except ModuleNotFoundError as error:
-        say(
-            f"the weights are exported but not measured: the Python package '{error.name}' is not "
-            "installed; the same command measures them where it is"
-        )
-        return None
-    curve = {
-        "content_sha256": candidate.content_sha256,
-        "quality": QUALITIES,
-        **asdict(candidate.scores),
-    }
-    atomic_write(run / CURVE, (json.dumps(curve) + "\n").encode(), overwrite=True)
-    return candidate
+    if done:
+        product.finish(training_run.state.average.cpu().eval(), store, evaluation, say)
 
 
 def _start(
@@ -139,8 +113,7 @@ def _start(
             f"no configuration is called {config!r} (there are: {', '.join(CONFIGS)})"
         )
     if init is not None and not (run / CHECKPOINT).exists():
-        path = Path(init)
-        vae = thaw(load_weights(path if path.suffix else find_weights(init).path))
+        vae = thaw(open_weights(init, torch.device("cpu"))[0])
         return lambda store, plan: vae
     return lambda store, plan: _block_transform(config or "base", store, plan)
 

@@ -24,7 +24,8 @@ from .gallery import PICTURES
 from .journal import read_log
 from .notes import read_note
 from .photos import Photo, PhotoFolder, original_of
-from .run import WEIGHTS, evaluation_crops
+from .product import WEIGHTS
+from .run import evaluation_crops
 
 TRAINED, KEPT_OUT, UNUSED = "trained", "held out", "unused"
 
@@ -36,13 +37,13 @@ def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
     trained on, and is listed even where this run did not have it; a picture of the same
     original, held out by this run, is then of no use.  WeightsError when there is no such list.
     """
-    rows, init = _rows(run / PICTURES), read_note(run).init
+    rows, init = read_rows(run / PICTURES), read_note(run).init
     if init is None:
         return rows
     before = folder / f"{init}.{PICTURES}"
     if not before.exists():
         raise WeightsError(f"{run}: the list of what {init} was trained on, {before}, is missing")
-    seen = {row["sha256"]: row for row in _rows(before) if row["split"] == TRAINED}
+    seen = {row["sha256"]: row for row in read_rows(before) if row["split"] == TRAINED}
     originals = {original_of(row["file"]) for row in seen.values()}
     for row in rows:
         if seen.pop(row["sha256"], None):
@@ -52,7 +53,8 @@ def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
     return rows + list(seen.values())
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """A list of pictures."""
     with open(path, encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))
 
@@ -93,7 +95,7 @@ def listed(own: Sequence[dict[str, str]], manifest: Path) -> bytes:
 
     Rows that come from an earlier list say it themselves.
     """
-    known = {row["file"]: row for row in _rows(manifest)}
+    known = {row["file"]: row for row in read_rows(manifest)}
     unknown = [row["file"] for row in own if row["file"] not in known and set(row) <= set(own[0])]
     if unknown:
         raise ValueError(f"{manifest}: does not name {len(unknown)} pictures, {unknown[0]} first")

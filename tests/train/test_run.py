@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ from PIL import Image
 
 from gencodec.codec import Codec
 from gencodec.errors import ImageError, OutputError, WeightsError
+from gencodec.model.encoders import with_encoder
+from gencodec.model.registry import MANIFEST
+from gencodec.model.weights import load_weights, thaw
 from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
 from gencodec.train.notes import RunNote, note_run
 from gencodec.train.plan import TrainingPlan
-from gencodec.train.run import CURVE, WEIGHTS, run_training
+from gencodec.train.product import CURVE, ENCODER, WEIGHTS
+from gencodec.train.run import run_training
 from gencodec.train.ship import listed, read_pictures
 
 Photo = Callable[..., np.ndarray]
@@ -168,3 +174,66 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     (tmp_path / "first.pictures.csv").unlink()
     with pytest.raises(WeightsError, match=r"first\.pictures\.csv, is missing"):
         read_pictures(tmp_path, tmp_path)
+
+
+# Encoders alone --------------------------------------------------------------------------------
+
+ENCODER_PLAN = replace(PLAN, encoder_only=True, distortion="ssim")
+
+
+def test_an_encoder_alone(pictures: Path, tmp_path: Path, photo: Photo) -> None:
+    """g_a learns, all else stands still, and a kill loses nothing of that."""
+    run(pictures, tmp_path / "first")
+    start = tmp_path / "first" / WEIGHTS
+    folder, options = tmp_path / "second", {"init": str(start), "config": None}
+    run(pictures, folder, ENCODER_PLAN, **options)
+    assert not (folder / WEIGHTS).exists()
+    again = run(pictures, folder, replace(ENCODER_PLAN, minutes=4 / 60), **options)
+    assert any("resumed at step 3" in line for line in again)
+    weights = load_weights(start)
+    checkpoint = torch.load(folder / CHECKPOINT, weights_only=True)
+    for name, value in thaw(weights).state_dict().items():
+        same = [torch.equal(value, checkpoint[part][name]) for part in ("vae", "average")]
+        assert all(same) or (name.startswith("g_a.") and not any(same)), name
+    stream = Codec(with_encoder(weights, folder / ENCODER), CPU).compress(photo(50, 70))
+    assert Codec(weights, CPU).decompress(stream).shape == (50, 70, 3)
+    curve = json.loads((folder / CURVE).read_text())
+    assert curve["file_sha256"] == hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
+    with pytest.raises(WeightsError, match="none are named"):
+        run(pictures, tmp_path / "third", ENCODER_PLAN, config=None)
+
+
+def test_an_encoder_is_shipped_beside_its_weights(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "broken.png").unlink()
+    run(pictures, tmp_path / "first")
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    names = ",,\n".join(f"{number}.png" for number in range(3))
+    (tmp_path / "manifest.csv").write_text(f"file,source,licence\n{names},,\n")
+    (tmp_path / "data.txt").write_text("Smooth noise.\n")
+    where = ["--folder", str(weights), "--released", "2026-01-01"]
+    of_all = ["--manifest", str(tmp_path / "manifest.csv"), "--data", str(tmp_path / "data.txt")]
+    first = [str(tmp_path / "first"), str(pictures)]
+    assert main(["ship", *first, "--name", "one", *where, *of_all]) == 0
+    before = json.loads((weights / MANIFEST).read_text())
+
+    folder, plan = tmp_path / "second", replace(ENCODER_PLAN, minutes=40 / 60)
+    run(pictures, folder, plan, init=str(weights / "one.safetensors"), config=None)
+    command = ["ship-encoder", str(folder), str(pictures), *where]
+    assert main(command) == 0
+    assert main(command) == 1
+    assert "no better than that of one.ssim" in capsys.readouterr().err
+    after = json.loads((weights / MANIFEST).read_text())
+    (encoder,) = after["weights"][0].pop("encoders")
+    assert after == before
+    assert (encoder["tune"], encoder["file"]) == ("ssim", "one.ssim.safetensors")
+    assert (weights / encoder["file"]).read_bytes() == (folder / ENCODER).read_bytes()
+    card = (weights / "one.ssim.md").read_text()
+    assert "[one](one.md)" in card and "40 steps" in card and "MS-SSIM of one" in card
+
+    Image.fromarray(np.zeros((96, 112, 3), np.uint8)).save(pictures / "new.png")
+    run(pictures, tmp_path / "third", plan, init=str(weights / "one.safetensors"), config=None)
+    assert main(["ship-encoder", str(tmp_path / "third"), str(pictures), *where]) == 1
+    assert "new.png and 0 more are not in the list of one" in capsys.readouterr().err

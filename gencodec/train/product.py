@@ -1,0 +1,100 @@
+"""What a run leaves behind: a weights file, or another encoder for weights there are."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from gencodec.codec import Codec
+from gencodec.image import Pixels, atomic_write
+from gencodec.model.encoders import pack_encoder, with_encoder
+from gencodec.model.vae import ImageVae
+from gencodec.model.weights import Weights
+
+from .export import fit_weights, measured, plain_weights
+from .heldout import QUALITIES, HeldOutScores, measure_held_out
+from .store import PhotoStore
+
+WEIGHTS = "weights.safetensors"
+ENCODER = "encoder.safetensors"
+CURVE = "curve.json"
+TABLE_SAMPLES = 96
+SCRATCH = "candidate.safetensors"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class WeightsProduct:
+    """Of a run that trains everything: weights in the folder ``run``."""
+
+    run: Path
+
+    def snapshot(self, vae: ImageVae) -> None:
+        """Write what can be used at once; OutputError when it cannot be written."""
+        atomic_write(self.run / WEIGHTS, plain_weights(vae), overwrite=True)
+
+    def finish(
+        self, vae: ImageVae, photos: PhotoStore, held_out: Sequence[Pixels], say: Say
+    ) -> None:
+        """Fit the coding tables, prove, write and measure."""
+        data = fit_weights(vae, photos.spread(TABLE_SAMPLES), self.run)
+        atomic_write(self.run / WEIGHTS, data, overwrite=True)
+        with _measuring(say):
+            candidate = measured(data, held_out, self.run)
+            _write_curve(self.run, {"content_sha256": candidate.content_sha256}, candidate.scores)
+
+
+@dataclass(frozen=True)
+class EncoderProduct:
+    """Of a run that trains g_a alone: an encoder for the weights it started from."""
+
+    run: Path
+    weights: Weights
+
+    def snapshot(self, vae: ImageVae) -> None:
+        """As :meth:`WeightsProduct.snapshot`."""
+        atomic_write(self.run / ENCODER, pack_encoder(vae.g_a, self.weights), overwrite=True)
+
+    def finish(
+        self, vae: ImageVae, photos: PhotoStore, held_out: Sequence[Pixels], say: Say
+    ) -> None:
+        """Write and measure."""
+        self.snapshot(vae)
+        data = (self.run / ENCODER).read_bytes()
+        with _measuring(say):
+            scores = measured_encoder(data, self.weights, held_out)
+            _write_curve(self.run, {"file_sha256": hashlib.sha256(data).hexdigest()}, scores)
+
+
+def measured_encoder(data: bytes, weights: Weights, held_out: Sequence[Pixels]) -> HeldOutScores:
+    """What the bytes of an encoder file for these weights score, in real bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / SCRATCH
+        path.write_bytes(data)
+        tuned = with_encoder(weights, path)
+    return measure_held_out(Codec(tuned, torch.device("cpu")), held_out)
+
+
+@contextlib.contextmanager
+def _measuring(say: Say) -> Iterator[None]:
+    """Real bytes need an entropy coder, which a machine for training may lack."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        say(
+            f"the weights are exported but not measured: the Python package '{error.name}' is not "
+            "installed; the same command measures them where it is"
+        )
+
+
+def _write_curve(run: Path, of: dict[str, str], scores: HeldOutScores) -> None:
+    curve = {**of, "quality": QUALITIES, **asdict(scores)}
+    atomic_write(run / CURVE, (json.dumps(curve) + "\n").encode(), overwrite=True)
