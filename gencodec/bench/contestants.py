@@ -52,9 +52,9 @@ class About:
 class Recipe:
     """How any process makes the same contestant.
 
-    name: FAMILY or FAMILY:OPTION (of gencodec: the effort, alone or with -ssim), or a name in the
-    TOML file `codecs`.  quality None: the codec's own middle.  model and device are gencodec's,
-    and the device CompressAI's as well.
+    name: FAMILY or FAMILY:OPTION (of gencodec: effort, tune, or both as in 4-ssim), or a name in
+    the TOML file `codecs`.  quality None: the codec's own middle.  model and device are
+    gencodec's, and the device CompressAI's as well.
     """
 
     name: str
@@ -107,10 +107,10 @@ class UnknownRivalError(ValueError):
     """No codec goes by that name."""
 
 
-def effort_label(name: str) -> str:
+def search_label(name: str) -> str:
     """This codec's option for people: of ``gencodec:4-ssim`` effort 4 for ssim, '' if none."""
-    effort, _, tune = name.partition(":")[2].partition("-")
-    return f"effort {effort}" + (f" for {tune}" if tune else "") if effort else ""
+    parts = name.partition(":")[2].split("-")
+    return " ".join(f"effort {p}" if p.isdecimal() else f"for {p}" for p in parts if p)
 
 
 def family_of(name: str) -> str:

@@ -19,10 +19,10 @@ from gencodec.bench.pictures import Sample
 from gencodec.image import Pixels, atomic_write
 
 # Okabe and Ito's colours, told apart by colour-blind readers too, and two more; black is for
-# gencodec, dotted and dashed for its efforts.
+# gencodec, dotted and dashed for its searches.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5230", "#777777")
 OWN_LABEL = "gencodec"
-EFFORT_STYLES = (":", "-.")
+SEARCH_STYLES: tuple[Any, ...] = (":", "-.", (0, (8, 2, 1, 2, 1, 2)))
 STYLE_OF = {False: "-", True: "--"}
 STYLE: Any = {
     "svg.hashsalt": "gencodec",  # the same file from the same figures
@@ -44,13 +44,13 @@ MAX_PICTURE_BYTES = 600_000
 
 @dataclass(frozen=True)
 class Line:
-    """One curve of a drawing; published ones are dashed, and say so; effort: of gencodec's own."""
+    """One curve of a drawing; published ones are dashed, and say so; searched: gencodec's own."""
 
     label: str
     curve: Curve
     colour: str = "black"
     published: bool = False
-    effort: bool = False
+    searched: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def draw_curves(
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.0, 5.2), facecolor="white")
         axes = figure.subplots()
-        efforts = cycle(EFFORT_STYLES)
-        styles = [next(efforts) if line.effort else STYLE_OF[line.published] for line in drawn]
+        searches = cycle(SEARCH_STYLES)
+        styles = [next(searches) if line.searched else STYLE_OF[line.published] for line in drawn]
         ends = [_draw_line(axes, line, style) for line, style in zip(drawn, styles, strict=True)]
         heights = _apart([score for _, score in ends], LABEL_GAP * axis.tick)
         for line, end, at in zip(drawn, ends, heights, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 
 from gencodec.bench.anchors import read_anchors
 from gencodec.bench.command import Report
-from gencodec.bench.contestants import OWN_NAME, Recipe, effort_label, family_of
+from gencodec.bench.contestants import OWN_NAME, Recipe, family_of, search_label
 from gencodec.bench.drawing import COLOURS, PANEL, SCORE_AXES, Line, draw_curves, draw_qualities
 from gencodec.bench.formats import OddFormats, markdown
 from gencodec.bench.metrics import METRICS, Metric
@@ -136,7 +136,7 @@ def _draw_curves(root: Path, metric: Metric, target: Path) -> None:
         if curve is None or about.name == OWN_NAME:
             continue
         if family_of(about.name) == OWN_NAME:
-            lines.append(Line(effort_label(about.name), curve, effort=True))
+            lines.append(Line(search_label(about.name), curve, searched=True))
         else:
             lines.append(Line(about.label, curve, next(colours)))
     # From the best at a middle rate down, as the labels then stand.

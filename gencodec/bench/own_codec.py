@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,18 +16,21 @@ from gencodec.bench.contestants import (
     Account,
     Recipe,
     UnknownRivalError,
-    effort_label,
+    search_label,
 )
 from gencodec.bitstream import LATENTS, unpack
 from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec, Search
 from gencodec.codec.device import choose_device
 from gencodec.codec.latents import decode_latents
 from gencodec.codec.recording import RecordingDecoder
+from gencodec.codec.refine import NO_SEARCH
+from gencodec.codec.shelf import open_weights
 from gencodec.entropy import ideal_bits
 from gencodec.image import Pixels
 from gencodec.model.config import LATENT_STRIDE
-from gencodec.model.registry import find_weights, list_weights
-from gencodec.model.weights import Weights, load_weights
+from gencodec.model.distortion import DISTORTIONS
+from gencodec.model.registry import list_weights
+from gencodec.model.weights import Weights
 
 QUALITIES = (0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 
@@ -45,7 +48,8 @@ class Gencodec:
     quality: float
     weights_name: str
     threads: int
-    search: Search = field(default_factory=Search)
+    search: Search = NO_SEARCH
+    encoder_sha256: str = ""
 
     qualities = QUALITIES
     whole = False
@@ -54,11 +58,10 @@ class Gencodec:
     def about(self) -> About:
         version = str(getattr(sys.modules["gencodec"], "__version__", "unknown"))
         name, label, settings = OWN_NAME, f"gencodec {self.weights_name}", "quality=q"
-        effort, tune = self.search.effort, self.search.tune
-        if effort:
-            name += f":{effort}" if tune == "mse" else f":{effort}-{tune}"
-            label += f", {effort_label(name)}"
-            settings += f", effort={effort}, tune='{tune}'"
+        if self.search != NO_SEARCH:
+            name += f":{_option(self.search)}"
+            label += f", {search_label(name)}"
+            settings += f", effort={self.search.effort}, tune='{self.search.tune}'"
         return About(
             name=name,
             label=label,
@@ -70,7 +73,7 @@ class Gencodec:
     @property
     def identity(self) -> str:
         about = self.about
-        weights = self.weights.digest.hex()
+        weights = f"{self.weights.digest.hex()} {self.encoder_sha256}"
         return f"{about.settings} {about.version} {weights} {self.device} {_code_digest()}"
 
     def at(self, quality: float) -> Gencodec:
@@ -100,42 +103,44 @@ class Gencodec:
 def load(recipe: Recipe) -> Gencodec:
     """recipe.model: a shipped name, a weights file, or None for the default.
 
-    The option in recipe.name is the effort, and what it is tuned for: ``4``, ``4-ssim``.
-    WeightsError when the weights are not there or not sound, UnknownRivalError when the option is
-    none.
+    The option in recipe.name is the effort, what is tuned for, or both: ``4``, ``ssim`` or
+    ``4-ssim``.  WeightsError when the weights are not there or not sound, UnknownRivalError when
+    the option is none, or none with these weights.
     """
     search = _search(recipe.name)
     chosen = choose_device(recipe.device)
-    model = recipe.model
-    path = Path(model) if model and model.endswith(".safetensors") else find_weights(model).path
-    weights = load_weights(path, device=chosen)
-    codec = Codec(weights, chosen)
+    weights, encoders = open_weights(recipe.model, chosen)
+    encoder = encoders.get(search.tune)
+    if search.tune != "mse" and not search.effort and encoder is None:
+        raise UnknownRivalError(f"no {recipe.name}: these weights have no encoder for it")
+    codec = Codec(weights, chosen, encoders)
     quality = DEFAULT_QUALITY if recipe.quality is None else recipe.quality
-    name = _shipped_name(weights, path)
-    return Gencodec(weights, chosen, codec, quality, name, recipe.threads, search)
+    name = _shipped_name(weights) or Path(recipe.model or "").stem
+    digest = "" if encoder is None else hashlib.sha256(encoder.read_bytes()).hexdigest()
+    return Gencodec(weights, chosen, codec, quality, name, recipe.threads, search, digest)
+
+
+def _option(search: Search) -> str:
+    """4 for an effort of 4, ssim for that tune, 4-ssim for both."""
+    effort = str(search.effort) if search.effort else ""
+    tune = search.tune if search.tune != NO_SEARCH.tune else ""
+    return "-".join(filter(None, (effort, tune)))
 
 
 def _search(name: str) -> Search:
+    """The inverse of :func:`_option`, of a codec's whole name."""
+    searches = (Search(n, tune) for n in range(EFFORT_MAX + 1) for tune in DISTORTIONS)
+    known = {_option(search): search for search in searches}
     option = name.partition(":")[2]
-    if not option:
-        return Search()
-    effort, dash, tune = option.partition("-")
-    try:
-        if not (
-            effort.isascii() and effort.isdecimal() and int(effort) and bool(tune) == bool(dash)
-        ):
-            raise ValueError(option)
-        return Search(int(effort), tune or "mse")
-    except ValueError:
-        known = f"efforts 1 to {EFFORT_MAX}, alone or with -ssim"
-        raise UnknownRivalError(f"no {name}; there are {known}") from None
+    if option not in known or (":" in name and not option):
+        what = f"efforts 1 to {EFFORT_MAX}, ssim, and both as in 4-ssim"
+        raise UnknownRivalError(f"no {name}; there are {what}")
+    return known[option]
 
 
-def _shipped_name(weights: Weights, path: Path) -> str:
-    for entry in list_weights():
-        if entry.id_hex == weights.digest.hex():
-            return entry.name
-    return path.stem
+def _shipped_name(weights: Weights) -> str | None:
+    names = (entry.name for entry in list_weights() if entry.id_hex == weights.digest.hex())
+    return next(names, None)
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.command import Report
-from gencodec.bench.contestants import OWN_NAME, effort_label, family_of
+from gencodec.bench.contestants import OWN_NAME, family_of, search_label
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.rate_distortion import Mean
 from gencodec.bench.speed import CodecSpeed, Speed
@@ -131,7 +131,7 @@ def _curve_table(rows: Sequence[Mean]) -> str:
 
 
 def _bd_table(report: Report, published: Sequence[Anchor]) -> str:
-    """gencodec against the published target and all rivals, a row for each metric and effort."""
+    """gencodec against the published target and all rivals, a row for each metric and search."""
     own = [about.name for about in report.codecs if family_of(about.name) == OWN_NAME]
     labels = {anchor.name: f"{anchor.label}, published" for anchor in published}
     labels = {name: label for name, label in labels.items() if name == TARGET}
@@ -149,8 +149,10 @@ def _bd_table(report: Report, published: Sequence[Anchor]) -> str:
         f"|---|{'---:|' * len(columns)}",
     ]
     for codec in own:
-        setting = effort_label(codec)
+        setting = search_label(codec)
         for metric in METRICS:
+            if setting and metric.name == "psnr_y":
+                continue  # says little more than PSNR, and rows are many
             cells = [rates.get((codec, name, metric.name)) for name in columns]
             if any(cell is not None for cell in cells):
                 shown = " | ".join("" if cell is None else _signed(cell) for cell in cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,17 @@ def test_options_are_part_of_what_is_cached() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["nobody", "nobody:x", "", "jpeg:9", "jxl:11", "compressai:x", "gencodec:0", "gencodec:2-"],
+    [
+        "nobody",
+        "nobody:x",
+        "",
+        "jpeg:9",
+        "jxl:11",
+        "compressai:x",
+        "gencodec:0",
+        "gencodec:2-",
+        "gencodec:",
+    ],
 )
 def test_unknown_rivals(name: str) -> None:
     if name.startswith(("jpeg", "jxl", "compressai", "gencodec")):
@@ -77,15 +88,26 @@ def test_unknown_rivals(name: str) -> None:
             module_of(name, None)
 
 
-def test_efforts_race_as_codecs_of_their_own(pixels: Pixels) -> None:
-    names = ("gencodec", "gencodec:2", "gencodec:2-ssim")
+def test_searches_race_as_codecs_of_their_own(photo: Callable[..., Pixels]) -> None:
+    names = ("gencodec", "gencodec:2", "gencodec:ssim", "gencodec:2-ssim")
     codecs = [make_contestant(Recipe(name, quality=40.0)) for name in names]
-    assert len({codec.identity for codec in codecs}) == 3
-    plain, tried, tuned = (codec.about for codec in codecs)
-    assert (plain.name, tried.name, tuned.name) == names
-    assert "effort=2" in tried.settings and "effort" not in plain.settings
-    assert "tune='ssim'" in tuned.settings and tuned.label.endswith(", effort 2 for ssim")
-    assert codecs[2].decompress(codecs[2].compress(pixels)).shape == pixels.shape
+    assert len({codec.identity for codec in codecs}) == 4
+    assert [codec.about.name for codec in codecs] == list(names)
+    ends = ["", ", effort 2", ", for ssim", ", effort 2 for ssim"]
+    plain = codecs[0].about.label
+    assert [codec.about.label.removeprefix(plain) for codec in codecs] == ends
+    assert "effort" not in codecs[0].about.settings
+    assert "effort=2, tune='ssim'" in codecs[3].about.settings
+    pixels = photo(160, 200)
+    streams = [codec.compress(pixels) for codec in codecs]
+    assert len(set(streams)) == 4
+    shown = {codec.decompress(stream).shape for stream in streams for codec in codecs}
+    assert shown == {pixels.shape}
+
+
+def test_a_tune_that_the_weights_have_no_encoder_for() -> None:
+    with pytest.raises(UnknownRivalError, match="no encoder for it"):
+        make_contestant(Recipe("gencodec:ssim", model="base"))
 
 
 @no_cp
