@@ -12,6 +12,7 @@ import torch
 from gencodec.codec import Codec
 from gencodec.errors import WeightsError
 from gencodec.model.encoders import pack_encoder
+from gencodec.model.registry import find_weights
 from gencodec.model.transforms import Analysis
 
 Photo = Callable[..., np.ndarray]
@@ -74,3 +75,13 @@ def test_an_encoder_for_weights_that_are_not_here(tiny: Codec, tmp_path: Path) -
     path = write_encoder(tiny, tmp_path / "own.safetensors")
     with pytest.raises(WeightsError, match="which are not installed here"):
         Codec.load(path, device="cpu")
+
+
+def test_the_default_weights_come_with_an_encoder(codec: Codec, photo: Photo) -> None:
+    encoders = find_weights().encoders
+    assert encoders.keys() == {"ssim"}
+    pixels = photo(64, 64)
+    stream = codec.compress(pixels, tune="ssim")
+    assert stream != codec.compress(pixels)
+    codec.verify(stream)
+    assert Codec.load(encoders["ssim"], device="cpu").compress(pixels) == stream
