@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from gencodec.cli import options
 from gencodec.cli.loading import shipped_weights
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import print_text
 from gencodec.errors import WeightsError
+
+if TYPE_CHECKING:
+    from gencodec.model.registry import WeightsEntry
 
 
 def register(parser: options.CommandParser) -> None:
@@ -30,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             if not args.json:
                 print_text(
                     f"{entry.name:{width}}  {entry.id_hex[:8]:8}  {entry.config_name:{config}}  "
-                    f"{entry.bytes:>10}  {entry.released}{'  (default)' if entry.default else ''}"
+                    f"{entry.bytes:>10}  {entry.released}{_remarks(entry)}"
                 )
             reporter.done(
                 "",
@@ -42,6 +46,13 @@ def run(args: argparse.Namespace) -> int:
                     "bytes": entry.bytes,
                     "released": entry.released,
                     "default": entry.default,
+                    "tunes": sorted(entry.encoders),
                 },
             )
     return reporter.exit_code
+
+
+def _remarks(entry: WeightsEntry) -> str:
+    """Whether they are the default, and what they have another encoder for."""
+    remarks = [*(["default"] if entry.default else []), *(f"--tune {t}" for t in entry.encoders)]
+    return f"  ({', '.join(remarks)})" if remarks else ""

@@ -28,6 +28,7 @@ from .card import Predecessor, TrainingRecord, encoder_card
 from .gallery import PICTURES
 from .heldout import measure_held_out, rounded_curve
 from .notes import read_note
+from .plan import TrainingPlan
 from .product import ENCODER, measured_encoder
 from .run import evaluation_crops
 from .ship import TRAINED, held_out_pixels, read_pictures, read_rows, record_of
@@ -46,9 +47,12 @@ def ship_encoder(
     """Write an encoder file beside the default weights, as theirs for what it was trained for.
 
     Returns the BD-rate in percent, by MS-SSIM, against the encoder that there was for it, that of
-    the weights if none.  WeightsError when the new one is no better, or for other weights.
+    the weights if none.  WeightsError when the new one is no better, for other weights, or for
+    what those are themselves trained for.
     """
     tune = record.plan.distortion
+    if tune == TrainingPlan.distortion:
+        raise WeightsError(f"for {tune} the weights have their own encoder")
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (row,) = (row for row in manifest["weights"] if row["name"] == manifest["default"])
     others = [encoder for encoder in row.get("encoders", ()) if encoder["tune"] != tune]
@@ -56,9 +60,10 @@ def ship_encoder(
     name = f"{row['name']}.{tune}"
     path = folder / f"{name}.safetensors"
     scores = measured_encoder(data, weights, held_out)
-    before = Predecessor(row["name"], measure_held_out(Codec(weights, CPU), held_out))
     if path.exists():
         before = Predecessor(name, measured_encoder(path.read_bytes(), weights, held_out))
+    else:
+        before = Predecessor(row["name"], measure_held_out(Codec(weights, CPU), held_out))
     gain = bd_rate(scores.structure, before.scores.structure)
     if not gain < 0.0:  # NaN is no better either
         raise WeightsError(f"this encoder is no better than that of {before.name} ({gain:+.1f} %)")

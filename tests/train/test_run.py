@@ -22,7 +22,7 @@ from gencodec.model.weights import load_weights, thaw
 from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
-from gencodec.train.notes import RunNote, note_run
+from gencodec.train.notes import NOTE, RunNote, note_run
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.product import CURVE, ENCODER, WEIGHTS
 from gencodec.train.run import run_training
@@ -232,6 +232,12 @@ def test_an_encoder_is_shipped_beside_its_weights(
     assert (weights / encoder["file"]).read_bytes() == (folder / ENCODER).read_bytes()
     card = (weights / "one.ssim.md").read_text()
     assert "[one](one.md)" in card and "40 steps" in card and "MS-SSIM of one" in card
+
+    note = json.loads((folder / NOTE).read_text())
+    note["plan"]["distortion"] = "mse"
+    (folder / NOTE).write_text(json.dumps(note))
+    assert main(command) == 1
+    assert "for mse the weights have their own encoder" in capsys.readouterr().err
 
     Image.fromarray(np.zeros((96, 112, 3), np.uint8)).save(pictures / "new.png")
     run(pictures, tmp_path / "third", plan, init=str(weights / "one.safetensors"), config=None)
