@@ -136,7 +136,7 @@ def _draw_curves(root: Path, metric: Metric, target: Path) -> None:
         if curve is None or about.name == OWN_NAME:
             continue
         if family_of(about.name) == OWN_NAME:
-            lines.append(Line(search_label(about.name), curve, searched=True))
+            lines.append(Line(f"{OWN_NAME} {search_label(about.name)}", curve, searched=True))
         else:
             lines.append(Line(about.label, curve, next(colours)))
     # From the best at a middle rate down, as the labels then stand.
