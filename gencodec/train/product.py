@@ -18,7 +18,7 @@ from gencodec.model.encoders import pack_encoder, with_encoder
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import Weights
 
-from .export import fit_weights, measured, plain_weights
+from .export import SCRATCH, fit_weights, measured, plain_weights
 from .heldout import QUALITIES, HeldOutScores, measure_held_out
 from .store import PhotoStore
 
@@ -26,7 +26,6 @@ WEIGHTS = "weights.safetensors"
 ENCODER = "encoder.safetensors"
 CURVE = "curve.json"
 TABLE_SAMPLES = 96
-SCRATCH = "candidate.safetensors"
 
 Say = Callable[[str], None]
 

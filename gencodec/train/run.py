@@ -22,7 +22,7 @@ from .gallery import Gallery
 from .heldout import planes
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
-from .notes import RunNote, note_run
+from .notes import RunNote, note_run, read_note
 from .photos import centre_crops, split
 from .plan import TrainingPlan
 from .product import EncoderProduct, WeightsProduct
@@ -81,6 +81,7 @@ def run_training(
     )
     del training, kept
     if (run / CHECKPOINT).exists():
+        _check_same_kind(run, plan, init)
         state = load_checkpoint(run, plan, device)
         say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
     else:
@@ -102,6 +103,22 @@ def run_training(
         done = training_run.to_the_end((lambda: False) if stop is None else stop)
     if done:
         product.finish(training_run.state.average.cpu().eval(), store, evaluation, say)
+
+
+def _check_same_kind(run: Path, plan: TrainingPlan, init: str | None) -> None:
+    """WeightsError where a run would go on as what it was not begun as.
+
+    An encoder would else be said to be for weights that it has never met.
+    """
+    try:
+        note = read_note(run)
+    except WeightsError:
+        return  # the checkpoint says what it can
+    if note.plan.encoder_only != plan.encoder_only:
+        begun = "for an encoder only" if note.plan.encoder_only else "for whole weights"
+        raise WeightsError(f"{run}: a run that was begun {begun} goes on as such")
+    if plan.encoder_only and init is not None and note.init != Path(init).stem:
+        raise WeightsError(f"{run}: an encoder for {note.init}, not for {Path(init).stem}")
 
 
 def _start(

@@ -185,11 +185,16 @@ def test_an_encoder_alone(pictures: Path, tmp_path: Path, photo: Photo) -> None:
     """g_a learns, all else stands still, and a kill loses nothing of that."""
     run(pictures, tmp_path / "first")
     start = tmp_path / "first" / WEIGHTS
-    folder, options = tmp_path / "second", {"init": str(start), "config": None}
+    folder = tmp_path / "second"
+    options: dict[str, Any] = {"init": str(start), "config": None}
     run(pictures, folder, ENCODER_PLAN, **options)
     assert not (folder / WEIGHTS).exists()
     again = run(pictures, folder, replace(ENCODER_PLAN, minutes=4 / 60), **options)
     assert any("resumed at step 3" in line for line in again)
+    with pytest.raises(WeightsError, match="begun for an encoder only"):
+        run(pictures, folder, **options)
+    with pytest.raises(WeightsError, match="an encoder for weights, not for base"):
+        run(pictures, folder, ENCODER_PLAN, init="base", config=None)
     weights = load_weights(start)
     checkpoint = torch.load(folder / CHECKPOINT, weights_only=True)
     for name, value in thaw(weights).state_dict().items():
