@@ -72,7 +72,9 @@ def test_every_weights_file_of_the_manifest_is_there() -> None:
     for encoder in encoders:
         data = (folder / encoder["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == encoder["file_sha256"]
-    assert manifest["default"] in {row["name"] for row in manifest["weights"]}
+    tunes = {row["name"]: row.get("tune", "mse") for row in manifest["weights"]}
+    assert tunes[manifest["default"]] == "mse"
+    assert all(tunes[name] == tune for tune, name in manifest.get("tuned", {}).items())
 
 
 def test_the_format_is_specified_inside_the_package() -> None:

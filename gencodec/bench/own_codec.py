@@ -109,11 +109,13 @@ def load(recipe: Recipe) -> Gencodec:
     """
     search = _search(recipe.name)
     chosen = choose_device(recipe.device)
-    weights, encoders = open_weights(recipe.model, chosen)
-    encoder = encoders.get(search.tune)
-    if search.tune != "mse" and not search.effort and encoder is None:
-        raise UnknownRivalError(f"no {recipe.name}: these weights have no encoder for it")
-    codec = Codec(weights, chosen, encoders)
+    own, tunes = open_weights(recipe.model, chosen)
+    codec = Codec(own, chosen, tunes)
+    try:
+        weights = codec.weights_for(search)
+    except ValueError as error:
+        raise UnknownRivalError(f"no {recipe.name}: {error}") from None
+    encoder = tunes.encoders.get(search.tune) if weights.digest == own.digest else None
     quality = DEFAULT_QUALITY if recipe.quality is None else recipe.quality
     name = _shipped_name(weights) or Path(recipe.model or "").stem
     digest = "" if encoder is None else hashlib.sha256(encoder.read_bytes()).hexdigest()

@@ -115,7 +115,7 @@ def check_deletion(args: argparse.Namespace) -> None:
 
 def outdated(args: argparse.Namespace) -> Callable[[Job], str | None]:
     """What --resume asks of a .gnc file that is there."""
-    weights_id = default_weights_id() if args.model is None else None
+    weights_id = default_weights_id(args.tune) if args.model is None else None
     quality = None if args.searches else args.quality
     return partial(
         outdated_stream, quality=quality, weights_id=weights_id, max_pixels=args.max_pixels

@@ -65,24 +65,27 @@ def shipped_weights() -> list[WeightsEntry]:
     return list(list_weights())
 
 
-def encoders_of(model: str | None) -> Collection[str]:
-    """What there are other encoders for with these weights; none for a file of one's own."""
+def tunes_of(model: str | None) -> Collection[str]:
+    """What these weights make files for without a search; nothing for a file of one's own."""
     from gencodec.errors import GencodecError
     from gencodec.model.registry import find_weights
 
     try:
-        return find_weights(model).encoders
+        if model is not None:
+            return find_weights(model).tunes
+        entries = shipped_weights()
+        return {tune for entry in entries if entry.default_for for tune in entry.tunes}
     except (GencodecError, OSError):
         return ()  # compressing will say what is wrong with them
 
 
-def default_weights_id() -> bytes | None:
+def default_weights_id(tune: str) -> bytes | None:
     """The id of the weights that compress uses unless told otherwise; None if there are none."""
     from gencodec.errors import GencodecError
     from gencodec.model.registry import find_weights
 
     try:
-        return bytes.fromhex(find_weights(None).id_hex)[:4]
+        return bytes.fromhex(find_weights(None, tune).id_hex)[:4]
     except (GencodecError, OSError):
         return None  # compressing will say what is wrong with them
 

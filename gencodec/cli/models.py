@@ -10,6 +10,7 @@ from gencodec.cli.loading import shipped_weights
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import print_text
 from gencodec.errors import WeightsError
+from gencodec.model.registry import PLAIN
 
 if TYPE_CHECKING:
     from gencodec.model.registry import WeightsEntry
@@ -46,13 +47,18 @@ def run(args: argparse.Namespace) -> int:
                     "bytes": entry.bytes,
                     "released": entry.released,
                     "default": entry.default,
-                    "tunes": sorted(entry.encoders),
+                    "tune": entry.tune,
+                    "default_for": list(entry.default_for),
+                    "encoders": sorted(entry.encoders),
                 },
             )
     return reporter.exit_code
 
 
 def _remarks(entry: WeightsEntry) -> str:
-    """Whether they are the default, and what they have another encoder for."""
-    remarks = [*(["default"] if entry.default else []), *(f"--tune {t}" for t in entry.encoders)]
+    """What they are taken for unless others are named, and what they have other encoders for."""
+    remarks = [
+        "default" if tune == PLAIN else f"default with --tune {tune}" for tune in entry.default_for
+    ]
+    remarks += [f"encoder for {tune}" for tune in entry.encoders]
     return f"  ({', '.join(remarks)})" if remarks else ""

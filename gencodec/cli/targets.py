@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gencodec.cli import options
 from gencodec.cli.failures import UsageError, visible
-from gencodec.cli.loading import encoders_of
+from gencodec.cli.loading import tunes_of
 from gencodec.errors import TargetError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other")
     if args.target_ssimulacra2 is not None and importlib.util.find_spec("ssimulacra2") is None:
         raise UsageError("--target-ssimulacra2 needs the Python package ssimulacra2")
-    if args.tune != "mse" and not args.effort and args.tune not in encoders_of(args.model):
+    if args.tune != "mse" and not args.effort and args.tune not in tunes_of(args.model):
         raise UsageError(f"--tune {args.tune} needs --effort of at least 1 with these weights")
     args.searches = bool(given) and args.quality is None
     if args.quality is None:

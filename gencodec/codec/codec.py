@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from .encoder import Encoder
 from .latents import Latents, decode_latents, quantise
 from .rate import meet_size
 from .refine import NO_SEARCH, Search, refine
-from .shelf import NO_ENCODERS, WeightsShelf, open_weights
+from .shelf import ONE_TUNE, Tunes, WeightsShelf, open_weights
 from .stream import (
     ImageLike,
     as_array,
@@ -63,19 +63,14 @@ BATCH_PIXELS = 8_000_000
 class Codec:
     """Load once, use many times; make one with :meth:`load`.
 
-    A codec compresses with one set of weights and decompresses files of any weights installed.
+    A codec compresses with one set of weights for each tune, and decompresses files of any weights
+    installed.
     """
 
-    def __init__(
-        self,
-        weights: Weights,
-        device: torch.device,
-        encoders: Mapping[str, Path] = NO_ENCODERS,
-    ) -> None:
-        """encoders: files of other encoders for these weights, by what they are tuned for."""
-        self._weights = weights
+    def __init__(self, weights: Weights, device: torch.device, tunes: Tunes = ONE_TUNE) -> None:
+        """tunes: what the weights are for, and what there is beside them for other ends."""
         self._device = device
-        self._shelf = WeightsShelf(weights, device, encoders)
+        self._shelf = WeightsShelf(weights, device, tunes)
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, device: str = "auto") -> Codec:
@@ -86,13 +81,22 @@ class Codec:
         not sound, or the device is not available.
         """
         chosen = choose_device(device)
-        weights, encoders = open_weights(model, chosen)
-        return cls(weights, chosen, encoders)
+        weights, tunes = open_weights(model, chosen)
+        return cls(weights, chosen, tunes)
+
+    @property
+    def weights(self) -> Weights:
+        """What plain streams are made with."""
+        return self._shelf.own
 
     @property
     def weights_id(self) -> bytes:
         """The four bytes by which streams name this codec's weights."""
-        return self._weights.weights_id
+        return self.weights.weights_id
+
+    def weights_for(self, search: Search) -> Weights:
+        """What streams are made with when this is asked for; ValueError where it cannot be had."""
+        return self._shelf.to_make(search)
 
     # One picture ------------------------------------------------------------------------
 
@@ -111,9 +115,9 @@ class Codec:
         4096, None for one tile, or ``"auto"``: tiles for large pictures. effort: how many times
         the symbols are looked over again for better ones, 0 to 32; each takes about as long as
         four decodings. tune: what is better at equal bits, less squared error, ``"mse"``, or less
-        structure lost, ``"ssim"``, which the eye goes by; this needs an effort where the weights
-        come without an encoder for it. ImageError when the input is no picture, ValueError when
-        any of the others is out of range.
+        structure lost, ``"ssim"``, which the eye goes by; there are default weights for either,
+        and other weights that come with nothing for it need an effort. ImageError when the input
+        is no picture, ValueError when any of the others is out of range.
         """
         search = Search(effort, tune)
         return self.compress_picture(to_picture(image), quality=quality, tile=tile, search=search)
@@ -171,7 +175,7 @@ class Codec:
     ) -> Encoder:
         """What makes the streams of one picture at several steps (:mod:`gencodec.codec.rate`)."""
         grid = choose_grid(source.width, source.height, tile)
-        weights = self._shelf.to_make(search)
+        weights = self.weights_for(search)
         return Encoder(weights, self._device, source, rest, grid, keep=keep, search=search)
 
     def decompress(
@@ -252,7 +256,7 @@ class Codec:
         thread codes the symbols of the one before.
         """
         search = Search(effort, tune)
-        vae = self._shelf.to_make(search).vae
+        weights = self.weights_for(search)
         streams: list[Future[bytes]] = []
         with ThreadPoolExecutor(1) as coder:
             pictures = [smooth_hidden(to_picture(image)) for image in images]
@@ -268,9 +272,10 @@ class Codec:
                     continue
                 step = self._step(step_of(quality), len(part))
                 pixels = np.stack([three_channels(p.pixels) for p in part])
-                y = refine(vae, analyze(vae, pixels, step), pixels, step, search)
-                for picture, latents in zip(part, quantise(vae, y, step), strict=True):
-                    streams.append(coder.submit(self._pack, picture, latents, int(step[0])))
+                y = analyze(weights.vae, pixels, step)
+                y = refine(weights.vae, y, pixels, step, search)
+                for picture, latents in zip(part, quantise(weights.vae, y, step), strict=True):
+                    streams.append(coder.submit(_pack, weights, picture, latents, int(step[0])))
             return [stream.result() for stream in streams]
 
     def decompress_batch(
@@ -308,11 +313,6 @@ class Codec:
     def _step(self, step: int, count: int) -> Tensor:
         return torch.full((count,), step, device=self._device)
 
-    def _pack(self, picture: Picture, latents: Latents, step: int) -> bytes:
-        header = Header(self.weights_id, step, picture.width, picture.height, picture.grey)
-        parts = tile_parts(latents, self._weights)
-        return pack_stream(header, [parts], None, side_sections(picture))
-
     def _show(
         self, container: Container, salvage: bool, region: Region | None, scale: int
     ) -> Picture:
@@ -332,6 +332,11 @@ class Codec:
         vae, step = self._shelf.to_read(header.weights_id).vae, self._step(header.step, 1)
         size = latent_size(header)
         return synthesize_strips(vae, reading, size, step, view.reduced, view.factor)
+
+
+def _pack(weights: Weights, picture: Picture, latents: Latents, step: int) -> bytes:
+    header = Header(weights.weights_id, step, picture.width, picture.height, picture.grey)
+    return pack_stream(header, [tile_parts(latents, weights)], None, side_sections(picture))
 
 
 def _groups(keys: Iterable[tuple[object, ...]]) -> Iterable[list[int]]:

@@ -3,54 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 
 from gencodec.errors import WeightsError
 from gencodec.model.encoders import weights_of_encoder, with_encoder
-from gencodec.model.registry import WeightsEntry, find_weights, find_weights_by_id
+from gencodec.model.registry import (
+    PLAIN,
+    WeightsEntry,
+    find_weights,
+    find_weights_by_id,
+    list_weights,
+)
 from gencodec.model.weights import Weights, load_weights
 
 from .device import narrow_encoder
 from .refine import Search
 
-NO_ENCODERS: Mapping[str, Path] = MappingProxyType({})
+
+@dataclass(frozen=True)
+class Tunes:
+    """What the weights of a codec are for, and what there is beside them for other ends.
+
+    own: what they were trained for.  encoders: files of other encoders for them, and weights:
+    installed ones to take in their place, both by what they are tuned for.
+    """
+
+    own: str = PLAIN
+    encoders: Mapping[str, Path] = field(default_factory=dict)
+    weights: Mapping[str, WeightsEntry] = field(default_factory=dict)
+
+
+ONE_TUNE = Tunes()
 
 
 class WeightsShelf:
-    """own: the weights that streams are made with, on their device.
+    """own: the weights that plain streams are made with, on their device."""
 
-    encoders: files of other encoders for them, by what they are tuned for.
-    """
-
-    def __init__(
-        self,
-        own: Weights,
-        device: torch.device,
-        encoders: Mapping[str, Path] = NO_ENCODERS,
-    ) -> None:
+    def __init__(self, own: Weights, device: torch.device, tunes: Tunes = ONE_TUNE) -> None:
         self.own = _narrowed(own, device)
         self._device = device
-        self._encoders = encoders
-        self._tuned = {"mse": self.own}
+        self._tunes = tunes
+        self._to_make = {PLAIN: self.own, tunes.own: self.own}
         self._loaded = {own.weights_id: own}
 
     def to_make(self, search: Search) -> Weights:
-        """Those for streams of this tune: of one digest all, as only their g_a differs.
+        """Those for streams of this tune.
 
-        ValueError where neither an encoder nor an effort could bring what is asked for.
+        ValueError where neither weights, nor an encoder, nor an effort could bring what is asked
+        for.
         """
         tune = search.tune
-        if tune not in self._tuned:
-            if tune not in self._encoders:
-                if search.effort:
-                    return self.own
+        if tune not in self._to_make:
+            if tune in self._tunes.weights:
+                weights_id = bytes.fromhex(self._tunes.weights[tune].id_hex)[:4]
+                tuned = self.to_read(weights_id)
+            elif tune in self._tunes.encoders:
+                tuned = with_encoder(self.own, self._tunes.encoders[tune])
+            elif search.effort:
+                return self.own
+            else:
                 raise ValueError(f"tune '{tune}' needs an effort of at least 1 with these weights")
-            tuned = with_encoder(self.own, self._encoders[tune])
-            self._tuned[tune] = _narrowed(tuned, self._device)
-        return self._tuned[tune]
+            self._to_make[tune] = _narrowed(tuned, self._device)
+        return self._to_make[tune]
 
     def to_read(self, weights_id: bytes) -> Weights:
         """Those that a stream names; WeightsError when they are not installed."""
@@ -59,19 +76,22 @@ class WeightsShelf:
         return self._loaded[weights_id]
 
 
-def open_weights(
-    model: str | Path | None, device: torch.device
-) -> tuple[Weights, Mapping[str, Path]]:
-    """Weights and what other encoders there are for them; model: as of ``Codec.load``."""
-    if model is None or Path(model).suffix != ".safetensors":
-        entry = find_weights(None if model is None else str(model))
-        return _installed(entry, device), entry.encoders
+def open_weights(model: str | Path | None, device: torch.device) -> tuple[Weights, Tunes]:
+    """Weights and what there is for other tunes; model: as of ``Codec.load``."""
+    if model is None:
+        entry = find_weights()
+        others = {tune: other for other in list_weights() for tune in other.default_for}
+        del others[entry.tune]
+        return _installed(entry, device), Tunes(entry.tune, entry.encoders, others)
     path = Path(model)
+    if path.suffix != ".safetensors":
+        entry = find_weights(str(model))
+        return _installed(entry, device), Tunes(entry.tune, entry.encoders)
     trained_for = weights_of_encoder(path)
     if trained_for is None:
-        return load_weights(path, device=device), NO_ENCODERS
+        return load_weights(path, device=device), ONE_TUNE
     weights = _installed(find_weights_by_id(trained_for[:4]), device)
-    return with_encoder(weights, path), NO_ENCODERS
+    return with_encoder(weights, path), ONE_TUNE
 
 
 def _installed(entry: WeightsEntry, device: torch.device) -> Weights:

@@ -12,13 +12,17 @@ from .locate import weights_directory
 
 MANIFEST = "manifest.json"
 
+PLAIN = "mse"
+"""What weights are for unless the manifest says otherwise; others are tunes, such as ``ssim``."""
+
 
 @dataclass(frozen=True)
 class WeightsEntry:
     """One released weights file; ``id_hex`` is the SHA-256 of its content, 64 digits.
 
-    encoders: the files of other encoders for it (:mod:`gencodec.model.encoders`), by what they
-    are tuned for.
+    tune: what it was trained for.  default_for: the tunes for which it is taken where no weights
+    are named.  encoders: the files of other encoders for it (:mod:`gencodec.model.encoders`), by
+    what they are tuned for.
     """
 
     name: str
@@ -27,8 +31,19 @@ class WeightsEntry:
     config_name: str
     bytes: int
     released: str
-    default: bool
+    tune: str = PLAIN
+    default_for: tuple[str, ...] = ()
     encoders: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def default(self) -> bool:
+        """Whether it is taken where nothing at all is said."""
+        return PLAIN in self.default_for
+
+    @property
+    def tunes(self) -> set[str]:
+        """What it makes files for without any search."""
+        return {self.tune, *self.encoders}
 
 
 def list_weights() -> list[WeightsEntry]:
@@ -36,6 +51,7 @@ def list_weights() -> list[WeightsEntry]:
     folder = weights_directory()
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        defaults = {**manifest.get("tuned", {}), PLAIN: manifest["default"]}
         entries = [
             WeightsEntry(
                 name=str(row["name"]),
@@ -44,7 +60,8 @@ def list_weights() -> list[WeightsEntry]:
                 config_name=str(row["config"]),
                 bytes=int(row["bytes"]),
                 released=str(row["released"]),
-                default=row["name"] == manifest["default"],
+                tune=str(row.get("tune", PLAIN)),
+                default_for=tuple(tune for tune, name in defaults.items() if name == row["name"]),
                 encoders={
                     str(encoder["tune"]): folder / Path(encoder["file"]).name
                     for encoder in row.get("encoders", ())
@@ -54,17 +71,18 @@ def list_weights() -> list[WeightsEntry]:
         ]
     except FileNotFoundError:
         raise WeightsError("no weights are installed: weights/manifest.json is missing") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"weights/manifest.json is not readable: {error}") from None
     return sorted(entries, key=lambda entry: not entry.default)
 
 
-def find_weights(name: str | None = None) -> WeightsEntry:
-    """The shipped weights of this name, or the default ones."""
+def find_weights(name: str | None = None, tune: str = PLAIN) -> WeightsEntry:
+    """The shipped weights of this name; without one those for this tune, or the default ones."""
     entries = list_weights()
-    for entry in entries:
-        if entry.name == name or (name is None and entry.default):
-            return entry
+    for wanted in (tune, PLAIN):
+        for entry in entries:
+            if entry.name == name or (name is None and wanted in entry.default_for):
+                return entry
     known = ", ".join(entry.name for entry in entries) or "none"
     raise WeightsError(f"no shipped weights are called {name!r} (there are: {known})")
 

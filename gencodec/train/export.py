@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gencodec.bench.curves import bd_rate
+from gencodec.bench.curves import Curve, bd_rate
 from gencodec.codec import Codec
 from gencodec.codec.latents import quantise
 from gencodec.codec.transform import analyze
@@ -24,7 +24,8 @@ from gencodec.entropy import ScaleTables, fitted_tables, gaussian_tables
 from gencodec.errors import WeightsError
 from gencodec.image import Pixels, atomic_write
 from gencodec.model.config import ModelConfig
-from gencodec.model.registry import MANIFEST
+from gencodec.model.encoders import with_encoder
+from gencodec.model.registry import MANIFEST, PLAIN
 from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import freeze, load_weights, pack_weights
@@ -117,27 +118,27 @@ def ship(
     record: TrainingRecord,
     data: str,
 ) -> float | None:
-    """Write the candidate as ``name``, with its card, and make it the default.
+    """Write the candidate as ``name``, with its card, and make it the default for its tune.
 
-    Older files stay, so that streams made with them stay decodable.  record, data: what the
-    model card says of the run and of its pictures.
+    Its tune is the distortion that it was trained for.  Older files stay, so that streams made
+    with them stay decodable.  record, data: what the model card says of the run and of its
+    pictures.
 
-    Returns the BD-rate in percent against the default weights shipped so far (None if there
-    are none).  WeightsError when the candidate is worse, or the name is taken.
+    Returns the BD-rate in percent against what streams of that tune were made with so far (None
+    if there was nothing): by PSNR, for another tune by MS-SSIM.  WeightsError when the candidate
+    is no better, or the name is taken.
     """
-    manifest_path = folder / MANIFEST
+    manifest_path, tune = folder / MANIFEST, record.plan.distortion
     manifest: dict[str, Any] = {"default": name, "weights": []}
     if manifest_path.exists():
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     gain = before = None
     if manifest["weights"]:
-        (row,) = (row for row in manifest["weights"] if row["name"] == manifest["default"])
-        shipped = Codec(load_weights(folder / row["file"]), torch.device("cpu"))
-        scores = measure_held_out(shipped, held_out)
-        gain = bd_rate(candidate.scores.curve, scores.curve)
-        before = Predecessor(row["name"], scores)
+        before = predecessor(folder, tune, held_out)
+        ours, theirs = (judged(scores, tune) for scores in (candidate.scores, before.scores))
+        gain = bd_rate(ours, theirs)
         if not gain < 0.0:  # NaN is no better either
-            raise WeightsError(f"these weights are no better than {row['name']} ({gain:+.1f} %)")
+            raise WeightsError(f"these weights are no better than {before.name} ({gain:+.1f} %)")
     if any(row["name"] == name for row in manifest["weights"]):
         raise WeightsError(f"weights called {name!r} are already released; choose another name")
     file = f"{name}.safetensors"
@@ -153,7 +154,10 @@ def ship(
     )
     atomic_write(folder / file, candidate.data, overwrite=False)
     atomic_write(folder / f"{name}.md", card.encode(), overwrite=False)
-    manifest["default"] = name
+    if tune == PLAIN:
+        manifest["default"] = name
+    else:
+        manifest["tuned"] = {**manifest.get("tuned", {}), tune: name}
     manifest["weights"].append(
         {
             "name": name,
@@ -162,9 +166,31 @@ def ship(
             "config": candidate.config.name,
             "bytes": len(candidate.data),
             "released": released,
+            **({} if tune == PLAIN else {"tune": tune}),
             "held_out_curve": rounded_curve(candidate.scores),
         }
     )
     text = json.dumps(manifest, indent=2) + "\n"
     atomic_write(manifest_path, text.encode(), overwrite=True)
     return gain
+
+
+def judged(scores: HeldOutScores, tune: str) -> Curve:
+    """The curve by which one is better than another at what both are for."""
+    return scores.curve if tune == PLAIN else scores.structure
+
+
+def predecessor(folder: Path, tune: str, held_out: Sequence[Pixels]) -> Predecessor:
+    """What streams of a tune are made with in a folder of shipped weights, measured.
+
+    That is weights or an encoder for the tune; where there are neither, the default weights.
+    """
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in manifest["weights"]}
+    row = rows[manifest.get("tuned", {}).get(tune, manifest["default"])]
+    weights = load_weights(folder / row["file"])
+    encoders = {encoder["tune"]: folder / encoder["file"] for encoder in row.get("encoders", ())}
+    name = row["name"]
+    if tune in encoders:
+        weights, name = with_encoder(weights, encoders[tune]), encoders[tune].stem
+    return Predecessor(name, measure_held_out(Codec(weights, torch.device("cpu")), held_out))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gencodec.errors import ImageError, WeightsError
 from gencodec.image import Pixels, atomic_write
+from gencodec.model.encoders import weights_of_encoder
 from gencodec.model.locate import weights_directory
 
 from .card import TrainingRecord
@@ -40,6 +41,8 @@ def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
     rows, init = read_rows(run / PICTURES), read_note(run).init
     if init is None:
         return rows
+    if weights_of_encoder(folder / f"{init}.safetensors") is not None:
+        init = Path(init).stem  # an encoder is called WEIGHTS.TUNE, and saw what those saw
     before = folder / f"{init}.{PICTURES}"
     if not before.exists():
         raise WeightsError(f"{run}: the list of what {init} was trained on, {before}, is missing")
@@ -146,6 +149,6 @@ def run(args: argparse.Namespace) -> int:
         data=args.data.read_text(encoding="utf-8").strip(),
     )
     atomic_write(folder / f"{args.name}.pictures.csv", table, overwrite=True)
-    against = "" if gain is None else f", {gain:+.1f} % of bits against the weights before"
+    against = "" if gain is None else f", {gain:+.1f} % of bits against what there was before"
     print(f"{args.name}: {candidate.content_sha256[:8]}{against}", file=sys.stderr)
     return 0

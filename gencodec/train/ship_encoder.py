@@ -14,26 +14,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gencodec.bench.curves import bd_rate
-from gencodec.codec import Codec
 from gencodec.errors import WeightsError
 from gencodec.image import Pixels, atomic_write
 from gencodec.model.locate import weights_directory
 from gencodec.model.registry import MANIFEST
 from gencodec.model.weights import load_weights
 
-from .card import Predecessor, TrainingRecord, encoder_card
+from .card import TrainingRecord, encoder_card
+from .export import judged, predecessor
 from .gallery import PICTURES
-from .heldout import measure_held_out, rounded_curve
+from .heldout import rounded_curve
 from .notes import read_note
 from .plan import TrainingPlan
 from .product import ENCODER, measured_encoder
 from .run import evaluation_crops
 from .ship import TRAINED, held_out_pixels, read_pictures, read_rows, record_of
-
-CPU = torch.device("cpu")
 
 
 def ship_encoder(
@@ -46,8 +42,8 @@ def ship_encoder(
 ) -> float:
     """Write an encoder file beside the default weights, as theirs for what it was trained for.
 
-    Returns the BD-rate in percent, by MS-SSIM, against the encoder that there was for it, that of
-    the weights if none.  WeightsError when the new one is no better, for other weights, or for
+    Returns the BD-rate in percent, by MS-SSIM, against what there was for it, the weights
+    themselves if nothing.  WeightsError when the new one is no better, for other weights, or for
     what those are themselves trained for.
     """
     tune = record.plan.distortion
@@ -60,13 +56,10 @@ def ship_encoder(
     name = f"{row['name']}.{tune}"
     path = folder / f"{name}.safetensors"
     scores = measured_encoder(data, weights, held_out)
-    if path.exists():
-        before = Predecessor(name, measured_encoder(path.read_bytes(), weights, held_out))
-    else:
-        before = Predecessor(row["name"], measure_held_out(Codec(weights, CPU), held_out))
-    gain = bd_rate(scores.structure, before.scores.structure)
+    before = predecessor(folder, tune, held_out)
+    gain = bd_rate(judged(scores, tune), judged(before.scores, tune))
     if not gain < 0.0:  # NaN is no better either
-        raise WeightsError(f"this encoder is no better than that of {before.name} ({gain:+.1f} %)")
+        raise WeightsError(f"this encoder is no better than {before.name} ({gain:+.1f} %)")
     card = encoder_card(name, row["name"], record, scores, before=before)
     atomic_write(path, data, overwrite=True)
     atomic_write(folder / f"{name}.md", card.encode(), overwrite=True)

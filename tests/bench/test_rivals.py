@@ -106,7 +106,7 @@ def test_searches_race_as_codecs_of_their_own(photo: Callable[..., Pixels]) -> N
 
 
 def test_a_tune_that_the_weights_have_no_encoder_for() -> None:
-    with pytest.raises(UnknownRivalError, match="no encoder for it"):
+    with pytest.raises(UnknownRivalError, match="no gencodec:ssim: tune 'ssim' needs an effort"):
         make_contestant(Recipe("gencodec:ssim", model="base"))
 
 

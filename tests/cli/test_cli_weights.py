@@ -96,8 +96,9 @@ def test_verify_info_and_models_agree(here: Run, tmp_path: Path, make_photo: Mak
     assert read_header(stream).weights_id.hex() == default[0]["weights_id"]
     assert info["header_bytes"] == describe(stream).header_bytes < 32
     assert default[0]["name"].encode() in here("info", "photo.gnc").stdout
-    assert default[0]["tunes"] == ["ssim"]
-    assert b"(default, --tune ssim)" in here("models").stdout
+    assert default[0]["encoders"] == ["ssim"] and default[0]["default_for"] == ["mse"]
+    listed = here("models").stdout
+    assert b"(default, encoder for ssim)" in listed
 
     verified = here("verify", "photo.gnc")
     assert verified.returncode == 0, verified.stderr

@@ -1,4 +1,4 @@
-"""A codec with another encoder: what it makes, everyone reads."""
+"""Other weights and other encoders for a tune: what they make, everyone reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from gencodec.bitstream import unpack
 from gencodec.codec import Codec
+from gencodec.codec.shelf import Tunes
 from gencodec.errors import WeightsError
 from gencodec.model.encoders import pack_encoder
 from gencodec.model.registry import find_weights
@@ -21,7 +23,7 @@ CPU = torch.device("cpu")
 
 def write_encoder(codec: Codec, path: Path) -> Path:
     """One whose g_a is that of the codec with its finest detail turned down."""
-    weights = codec._weights
+    weights = codec.weights
     g_a = Analysis(weights.vae.config)
     g_a.load_state_dict(weights.vae.g_a.state_dict())
     with torch.no_grad():
@@ -34,7 +36,7 @@ def write_encoder(codec: Codec, path: Path) -> Path:
 def tuned(tiny: Codec, tmp_path: Path) -> Codec:
     """The tiny codec with an encoder for ssim."""
     path = write_encoder(tiny, tmp_path / "tiny.ssim.safetensors")
-    return Codec(tiny._weights, CPU, {"ssim": path})
+    return Codec(tiny.weights, CPU, Tunes(encoders={"ssim": path}))
 
 
 def test_tune_takes_the_encoder_there_is(tiny: Codec, tuned: Codec, photo: Photo) -> None:
@@ -77,11 +79,12 @@ def test_an_encoder_for_weights_that_are_not_here(tiny: Codec, tmp_path: Path) -
         Codec.load(path, device="cpu")
 
 
-def test_the_default_weights_come_with_an_encoder(codec: Codec, photo: Photo) -> None:
-    encoders = find_weights().encoders
-    assert encoders.keys() == {"ssim"}
-    pixels = photo(64, 64)
-    stream = codec.compress(pixels, tune="ssim")
-    assert stream != codec.compress(pixels)
+def test_weights_that_are_named_are_the_ones_taken(codec: Codec, photo: Photo) -> None:
+    """For a tune they take the encoder that they come with."""
+    entry, pixels = find_weights(), photo(64, 64)
+    named = Codec.load(entry.name, device="cpu")
+    stream = named.compress(pixels, tune="ssim")
+    assert unpack(stream).header.weights_id == named.weights_id == codec.weights_id
+    assert stream != named.compress(pixels)
+    assert Codec.load(entry.encoders["ssim"], device="cpu").compress(pixels) == stream
     codec.verify(stream)
-    assert Codec.load(encoders["ssim"], device="cpu").compress(pixels) == stream

@@ -26,7 +26,7 @@ Psnr = Callable[[np.ndarray, np.ndarray], float]
 @pytest.mark.parametrize("quality", [0, 60, 100])
 @pytest.mark.parametrize("size", [(1, 1), (40, 64), (200, 300)])
 def test_the_rate_gap(codec: Codec, photo: Photo, size: tuple[int, int], quality: float) -> None:
-    weights, pixels = codec._weights, photo(*size)
+    weights, pixels = codec.weights, photo(*size)
     step = torch.tensor([step_of(quality)])
     (latents,) = quantise(weights.vae, analyze(weights.vae, pixels[None], step), step)
     ideal = latents.ideal_bits(weights.tables) / 8
@@ -53,8 +53,8 @@ def test_the_estimate_of_training_is_what_coding_costs(
     """Bits that the loss counts for rounded symbols, and the same symbols under the same curve."""
     pixels = photo(192, 256)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
-    vae, steps = codec._weights.vae, torch.tensor([step])
-    estimate = thaw(codec._weights).eval().rounded(x, steps)
+    vae, steps = codec.weights.vae, torch.tensor([step])
+    estimate = thaw(codec.weights).eval().rounded(x, steps)
     gaussian = gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)
     (latents,) = quantise(vae, analyze(vae, pixels[None], steps), steps)
     z_bits = ideal_bits(latents.passes[:1], gaussian)

@@ -60,7 +60,7 @@ def assert_same(latents: Latents, recorder: Recorder) -> None:
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("step", [0, 101, 255])
 def test_decoded_is_encoded(codec: Codec, photo: Photo, height: int, width: int, step: int) -> None:
-    weights, pixels = codec._weights, photo(height, width)
+    weights, pixels = codec.weights, photo(height, width)
     (latents,) = encoded(weights, [pixels], [step])
     payload = latents.encode(weights.tables)
     recorder = Recorder(payload, weights)
@@ -78,7 +78,7 @@ def test_decoded_is_encoded(codec: Codec, photo: Photo, height: int, width: int,
 
 def test_pictures_of_a_batch_do_not_touch_each_other(codec: Codec, photo: Photo) -> None:
     """Streams made one by one decode together, at different steps, and the other way round."""
-    weights, steps = codec._weights, [4, 130, 255]
+    weights, steps = codec.weights, [4, 130, 255]
     pictures = [photo(50, 70, seed) for seed in range(3)]
     size = rows_and_columns(pictures[0])
     alone = [encoded(weights, [p], [s])[0] for p, s in zip(pictures, steps, strict=True)]
@@ -154,13 +154,13 @@ def test_a_machine_that_computes_another_prior(tiny_path: Path, photo: Photo) ->
     stream = Codec.load(tiny_path, device="cpu").compress(photo(64, 64))
     for name in ("step_scale", "z_scale", "z_mean", "step_features"):
         wrong = Codec.load(tiny_path, device="cpu")
-        rows = wrong._weights.vae.prior.get_submodule(name).rows
+        rows = wrong.weights.vae.prior.get_submodule(name).rows
         assert isinstance(rows, torch.Tensor)
         rows += 1
         with pytest.raises(ChecksumError):
             wrong.verify(stream)
     wrong = Codec.load(tiny_path, device="cpu")
-    prior = wrong._weights.vae.prior
+    prior = wrong.weights.vae.prior
     layer = prior.get_submodule("means.9")
     assert isinstance(layer, ExactConv)
     layer.bias += 2 ** layer.shift.to(torch.int32)  # one more at the output
@@ -203,11 +203,11 @@ def test_tables_with_another_threshold(tiny_path: Path, photo: Photo, tmp_path: 
 
 def test_latents_of_any_size_fit_the_format(tiny: Codec, photo: Photo) -> None:
     """Transforms that overflow or fail to be numbers still make a stream that decodes."""
-    wild = Codec(copy.deepcopy(tiny._weights), torch.device("cpu"))
+    wild = Codec(copy.deepcopy(tiny.weights), torch.device("cpu"))
     for value in (1e30, float("inf"), float("nan")):
         with torch.no_grad():
             for name in ("g_a.down.bias", "h_a.down64.bias"):
-                wild._weights.vae.get_parameter(name).fill_(value)
+                wild.weights.vae.get_parameter(name).fill_(value)
         try:
             stream = wild.compress(photo(33, 20))
         except GencodecError:
@@ -230,7 +230,7 @@ def cuda_codec() -> Codec:
 def test_cuda_and_cpu_read_each_other(
     codec: Codec, cuda_codec: Codec, photo: Photo, quality: float
 ) -> None:
-    assert cuda_codec._weights.notes == ()  # the prior runs on the GPU, not beside it
+    assert cuda_codec.weights.notes == ()  # the prior runs on the GPU, not beside it
     for size in [(1, 1), (65, 63), (300, 400)]:
         pixels = photo(*size)
         for made, read in ((codec, cuda_codec), (cuda_codec, codec)):

@@ -24,7 +24,7 @@ STEP = torch.tensor([200])
 def test_windows_are_the_whole(
     codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch, height: int, width: int
 ) -> None:
-    vae, pixels = codec._weights.vae, photo(height, width)[None]
+    vae, pixels = codec.weights.vae, photo(height, width)[None]
     y = analyze(vae, pixels, STEP)
     x_hat = synthesize(vae, torch.round(y), STEP, width, height)
     monkeypatch.setattr(transform, "WINDOW_PIXELS", 1)
@@ -40,7 +40,7 @@ def test_windows_need_their_margin(
     tiny: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test above can fail: with too small a margin the seams show."""
-    vae, pixels = tiny._weights.vae, photo(300, 300)[None]
+    vae, pixels = tiny.weights.vae, photo(300, 300)[None]
     y = analyze(vae, pixels, STEP)
     monkeypatch.setattr(transform, "WINDOW_PIXELS", 9 * 256)
     assert torch.allclose(analyze(vae, pixels, STEP), y, atol=1e-3)
@@ -58,7 +58,7 @@ def test_windows_keep_every_position_once(
     codec: Codec, monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, pixels: int
 ) -> None:
     monkeypatch.setattr(transform, "WINDOW_PIXELS", pixels)
-    vae = codec._weights.vae
+    vae = codec.weights.vae
     margin = transform.latent_margin(vae)
     kept = np.zeros((rows, columns), int)
     for down, across in windows(vae, rows, columns):
@@ -77,7 +77,7 @@ def test_windows_keep_every_position_once(
 def test_y_is_bounded_and_finite(tiny: Codec) -> None:
     """Whatever the transform yields, what is rounded fits the coder."""
     with torch.inference_mode():
-        vae = tiny._weights.vae
+        vae = tiny.weights.vae
         bias = vae.g_a.down.bias
         assert bias is not None
         before = bias.clone()

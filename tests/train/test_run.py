@@ -208,20 +208,45 @@ def test_an_encoder_alone(pictures: Path, tmp_path: Path, photo: Photo) -> None:
         run(pictures, tmp_path / "third", ENCODER_PLAN, config=None)
 
 
+def ship_one(pictures: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
+    """Weights called one in a folder of their own; what other runs are to be shipped with."""
+    (pictures / "broken.png").unlink()
+    run(pictures, folder / "first")
+    weights = folder / "weights"
+    weights.mkdir()
+    names = ",,\n".join(f"{number}.png" for number in range(3))
+    (folder / "manifest.csv").write_text(f"file,source,licence\n{names},,\n")
+    (folder / "data.txt").write_text("Smooth noise.\n")
+    where = ["--folder", str(weights), "--released", "2026-01-01"]
+    of_all = ["--manifest", str(folder / "manifest.csv"), "--data", str(folder / "data.txt")]
+    first = [str(folder / "first"), str(pictures)]
+    assert main(["ship", *first, "--name", "one", *where, *of_all]) == 0
+    return weights, where, of_all
+
+
+def test_weights_for_a_tune_are_shipped_beside_the_default(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where they are better by MS-SSIM; all else stays as it was."""
+    weights, where, of_all = ship_one(pictures, tmp_path)
+    before = json.loads((weights / MANIFEST).read_text())
+    plan = replace(PLAN, distortion="ssim", minutes=40 / 60)
+    run(pictures, tmp_path / "second", plan, init=str(weights / "one.safetensors"), config=None)
+    command = ["ship", str(tmp_path / "second"), str(pictures), *where, *of_all, "--name"]
+    assert main([*command, "two"]) == 0
+    after = json.loads((weights / MANIFEST).read_text())
+    assert after["tuned"] == {"ssim": "two"} and after["default"] == "one"
+    assert after["weights"][0] == before["weights"][0]
+    assert after["weights"][1]["tune"] == "ssim"
+    assert "MS-SSIM of one" in (weights / "two.md").read_text()
+    assert main([*command, "three"]) == 1
+    assert "no better than two" in capsys.readouterr().err
+
+
 def test_an_encoder_is_shipped_beside_its_weights(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (pictures / "broken.png").unlink()
-    run(pictures, tmp_path / "first")
-    weights = tmp_path / "weights"
-    weights.mkdir()
-    names = ",,\n".join(f"{number}.png" for number in range(3))
-    (tmp_path / "manifest.csv").write_text(f"file,source,licence\n{names},,\n")
-    (tmp_path / "data.txt").write_text("Smooth noise.\n")
-    where = ["--folder", str(weights), "--released", "2026-01-01"]
-    of_all = ["--manifest", str(tmp_path / "manifest.csv"), "--data", str(tmp_path / "data.txt")]
-    first = [str(tmp_path / "first"), str(pictures)]
-    assert main(["ship", *first, "--name", "one", *where, *of_all]) == 0
+    weights, where, _ = ship_one(pictures, tmp_path)
     before = json.loads((weights / MANIFEST).read_text())
 
     folder, plan = tmp_path / "second", replace(ENCODER_PLAN, minutes=40 / 60)
@@ -229,7 +254,7 @@ def test_an_encoder_is_shipped_beside_its_weights(
     command = ["ship-encoder", str(folder), str(pictures), *where]
     assert main(command) == 0
     assert main(command) == 1
-    assert "no better than that of one.ssim" in capsys.readouterr().err
+    assert "no better than one.ssim" in capsys.readouterr().err
     after = json.loads((weights / MANIFEST).read_text())
     (encoder,) = after["weights"][0].pop("encoders")
     assert after == before
@@ -238,7 +263,10 @@ def test_an_encoder_is_shipped_beside_its_weights(
     card = (weights / "one.ssim.md").read_text()
     assert "[one](one.md)" in card and "40 steps" in card and "MS-SSIM of one" in card
 
+    seen = read_pictures(folder, weights)
     note = json.loads((folder / NOTE).read_text())
+    (folder / NOTE).write_text(json.dumps({**note, "start": "the weights one.ssim"}))
+    assert read_pictures(folder, weights) == seen  # an encoder saw what its weights saw
     note["plan"]["distortion"] = "mse"
     (folder / NOTE).write_text(json.dumps(note))
     assert main(command) == 1

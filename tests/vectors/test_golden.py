@@ -124,7 +124,7 @@ def test_the_set_exercises_the_coder(
     weights: str, golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many tables, elements that are not coded, and symbols outside their table."""
-    tables = gencodec._codec(weights, "cpu")._weights.tables
+    tables = gencodec._codec(weights, "cpu").weights.tables
     passes = [p for v in vectors_of(weights, golden) for p in decoded_passes(v, monkeypatch)]
     symbols = np.concatenate([symbols for symbols, _ in passes])
     scale_index = np.concatenate([scale_index for _, scale_index in passes])
