@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -27,13 +28,31 @@ def by_arithmetic() -> dict[bool, Codec]:
         return codecs
 
 
+@pytest.mark.parametrize(("share", "taken"), [(0.5, True), (0.9, False), (2.0, False)])
+def test_bfloat16_has_to_pay(monkeypatch: pytest.MonkeyPatch, share: float, taken: bool) -> None:
+    """Instructions may be there and slow; one slow moment decides nothing."""
+    waits = cycle([1.0, 5.0, 1.2])
+
+    def seconds(a: torch.Tensor, b: torch.Tensor) -> float:
+        return next(waits) * (share if a.dtype == torch.bfloat16 else 1.0)
+
+    monkeypatch.setattr(device, "_has_bfloat16", lambda: True)
+    monkeypatch.setattr(device, "_seconds", seconds)
+    assert device.multiplies_bfloat16.__wrapped__() is taken
+
+
+def test_bfloat16_needs_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_has_bfloat16", lambda: False)
+    assert device.multiplies_bfloat16.__wrapped__() is False
+
+
 def block_types(part: torch.nn.Module) -> set[torch.dtype]:
     blocks = [module for module in part.modules() if isinstance(module, TransformBlock)]
     return {parameter.dtype for block in blocks for parameter in block.parameters()}
 
 
 def test_only_the_encoder_is_narrow(by_arithmetic: dict[bool, Codec]) -> None:
-    wide, narrow = (by_arithmetic[key]._weights.vae for key in (False, True))
+    wide, narrow = (by_arithmetic[key].weights.vae for key in (False, True))
     assert isinstance(narrow, ImageVae)
     for part in (wide.g_a, wide.h_a, wide.g_s, narrow.g_s):
         assert block_types(part) == {torch.float32}
