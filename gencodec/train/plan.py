@@ -25,7 +25,7 @@ class TrainingPlan:
     learning_rate: float = 1e-3
     crops: int = 6
     crop_side: int = 192
-    final_crop_side: int = 256
+    final_crop_side: int = 192
     ema_decay: float = 0.9995
     clip_norm: float = 3.0
     checkpoint_minutes: float = 3.0
@@ -67,9 +67,10 @@ def batch_shape(device: str) -> BatchShape:
     """What a step takes where nothing else is asked for; device: a type such as ``cuda``.
 
     A GPU needs some million pixels at once before its launches stop to matter.  Sides are
-    multiples of 64, so that no position of z is spent on padding.
+    multiples of 64, so that no position of z is spent on padding.  A CPU cannot afford larger crops
+    in the last phase: fewer of them would leave too few qualities in a step.
     """
-    return BatchShape(64, 256, 512) if device == "cuda" else BatchShape(6, 192, 256)
+    return BatchShape(64, 256, 512) if device == "cuda" else BatchShape(6, 192, 192)
 
 
 def learning_rate(plan: TrainingPlan, part: float) -> float:

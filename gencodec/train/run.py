@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,10 +99,24 @@ def run_training(
         flops_share=_flops_share(state, say),
         snapshot=lambda state: product.snapshot(state.average),
     )
-    with gallery.watching(), contextlib.nullcontext() if stop is None else stop.on_signals():
+    signals = contextlib.nullcontext() if stop is None else stop.on_signals()
+    with gallery.watching(), signals, _denormals_flushed():
         done = training_run.to_the_end((lambda: False) if stop is None else stop)
     if done:
         product.finish(training_run.state.average.cpu().eval(), store, evaluation, say)
+
+
+@contextlib.contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Within: numbers below 1e-38 are zeros.
+
+    Tails of distributions lead to them, and some CPUs take a hundred times as long for each.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _check_same_kind(run: Path, plan: TrainingPlan, init: str | None) -> None:

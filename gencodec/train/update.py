@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from gencodec.codec.device import multiplies_bfloat16
 from gencodec.model.distortion import Distortion, squared_error
 from gencodec.model.exact import strict_precision
 from gencodec.model.quality import lmbda_of
@@ -44,13 +45,15 @@ class Precision:
 
 
 def precision_of(device: torch.device, *, exact: bool) -> Precision:
-    """bfloat16 for the transforms; the prior gets it on a CPU until the exact phase.
+    """bfloat16 for the transforms where it pays; on a CPU for the prior too, until the exact phase.
 
     On a GPU the prior is float32 throughout, with TensorFloat-32 products (exact for its
     operands of at most 8 bits, not for their sums) until the exact phase forbids them.
     """
-    early_prior = torch.bfloat16 if device.type == "cpu" else None
-    return Precision(torch.bfloat16, None if exact else early_prior, exact)
+    if device.type == "cuda":
+        return Precision(torch.bfloat16, None, exact)
+    narrow = torch.bfloat16 if multiplies_bfloat16() else None
+    return Precision(narrow, None if exact else narrow, exact)
 
 
 def losses(

@@ -13,6 +13,7 @@ from gencodec.model.config import CONFIGS
 from gencodec.model.distortion import DISTORTIONS, Distortion
 from gencodec.model.exact import _precision_settings
 from gencodec.model.vae import learned_vae
+from gencodec.train import update
 from gencodec.train.checkpoint import new_state
 from gencodec.train.depthwise import (
     OwnGradientConv,
@@ -47,6 +48,14 @@ def test_on_a_gpu_the_exact_phase_is_float32() -> None:
     gpu = torch.device("cuda")
     assert precision_of(gpu, exact=True) == Precision(torch.bfloat16, None, True)
     assert precision_of(CPU, exact=True).prior_amp is None
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_a_cpu_takes_bfloat16_where_it_pays(monkeypatch: pytest.MonkeyPatch, pays: bool) -> None:
+    monkeypatch.setattr(update, "multiplies_bfloat16", lambda: pays)
+    narrow = torch.bfloat16 if pays else None
+    assert precision_of(CPU, exact=False) == Precision(narrow, narrow, False)
+    assert precision_of(CPU, exact=True) == Precision(narrow, None, True)
 
 
 def test_the_exact_phase_forbids_reduced_products(photo: Photo) -> None:
