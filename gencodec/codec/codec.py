@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,37 +26,32 @@ from gencodec.image import (
     Pixels,
     decode_alpha,
     smooth_hidden,
-    three_channels,
 )
 from gencodec.model.quality import step_of
 from gencodec.model.weights import Weights
 
+from .batch import compress_groups, decompress_groups
 from .device import choose_device
 from .encoder import Encoder
-from .latents import Latents, decode_latents, quantise
 from .rate import meet_size
-from .refine import NO_SEARCH, Search, refine
+from .refine import NO_SEARCH, Search
 from .shelf import ONE_TUNE, Tunes, WeightsShelf, open_weights
 from .stream import (
     ImageLike,
     as_array,
     grey_of,
     inflated,
-    latents_decoder,
     open_stream,
-    pack_stream,
     picture_of,
     side_sections,
     to_picture,
 )
-from .tiles import LatentReader, choose_grid, latent_size, tile_parts
-from .transform import analyze, gather_strips, synthesize, synthesize_strips
+from .tiles import LatentReader, choose_grid, latent_size
+from .transform import gather_strips, synthesize_strips
 from .view import Region, View, make_view
 
 DEFAULT_QUALITY = 60.0
 DEFAULT_MAX_PIXELS = 2**28
-BATCH_PIXELS = 8_000_000
-"""Pictures of one size go through the device together up to this many pixels."""
 
 
 class Codec:
@@ -252,61 +246,28 @@ class Codec:
     ) -> list[bytes]:
         """Streams in the order of the images; quality, effort and tune as in :meth:`compress`.
 
-        Neighbours of one size share a pass through the device, and while it works on a group a
-        thread codes the symbols of the one before.
+        Neighbours of one size share a pass through the device (:mod:`gencodec.codec.batch`).
         """
         search = Search(effort, tune)
-        weights = self.weights_for(search)
-        streams: list[Future[bytes]] = []
-        with ThreadPoolExecutor(1) as coder:
-            pictures = [smooth_hidden(to_picture(image)) for image in images]
-            for group in _groups([(p.width, p.height) for p in pictures]):
-                part = [pictures[index] for index in group]
-                if choose_grid(part[0].width, part[0].height, "auto") is not None:
-                    for picture in part:
-                        streams.append(
-                            coder.submit(
-                                self.compress_picture, picture, quality=quality, search=search
-                            )
-                        )
-                    continue
-                step = self._step(step_of(quality), len(part))
-                pixels = np.stack([three_channels(p.pixels) for p in part])
-                y = analyze(weights.vae, pixels, step)
-                y = refine(weights.vae, y, pixels, step, search)
-                for picture, latents in zip(part, quantise(weights.vae, y, step), strict=True):
-                    streams.append(coder.submit(_pack, weights, picture, latents, int(step[0])))
-            return [stream.result() for stream in streams]
+
+        def alone(picture: Picture) -> bytes:
+            return self.compress_picture(picture, quality=quality, search=search)
+
+        pictures = [smooth_hidden(to_picture(image)) for image in images]
+        weights, step = self.weights_for(search), step_of(quality)
+        return compress_groups(pictures, weights, self._device, step, search, alone)
 
     def decompress_batch(
         self, streams: Sequence[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS
     ) -> list[npt.NDArray[np.uint8]]:
-        """The inverse of :meth:`compress_batch`; the first bad stream raises.
+        """The inverse of :meth:`compress_batch`; the first bad stream raises."""
 
-        Two groups are in flight at a time on a GPU, so that one is decoded while the device
-        works on the other.
-        """
+        def alone(container: Container) -> Picture:
+            return self._show(container, False, None, 1)
+
         containers = [open_stream(data, max_pixels) for data in streams]
-        headers = [container.header for container in containers]
-        keys = [(h.width, h.height, h.weights_id, h.tiled) for h in headers]
-        for header in headers:
-            self._shelf.to_read(header.weights_id)
-        workers = 2 if self._device.type == "cuda" else 1
-        with ThreadPoolExecutor(workers) as pool:
-            groups = list(_groups(keys))
-            work = pool.map(self._decode_group, [[containers[i] for i in g] for g in groups])
-            return [as_array(picture) for pictures in work for picture in pictures]
-
-    def _decode_group(self, containers: Sequence[Container]) -> list[Picture]:
-        first = containers[0].header
-        weights = self._shelf.to_read(first.weights_id)
-        if first.tiled:
-            return [self._show(container, False, None, 1) for container in containers]
-        decoders = [latents_decoder(container, weights) for container in containers]
-        step = torch.tensor([c.header.step for c in containers], device=self._device)
-        y_hat = decode_latents(weights, decoders, step, *latent_size(first))
-        pixels = synthesize(weights.vae, y_hat, step, first.width, first.height)
-        return [picture_of(*parts) for parts in zip(containers, pixels, strict=True)]
+        pictures = decompress_groups(containers, self._shelf.to_read, self._device, alone)
+        return [as_array(picture) for picture in pictures]
 
     # Parts ------------------------------------------------------------------------------
 
@@ -332,25 +293,3 @@ class Codec:
         vae, step = self._shelf.to_read(header.weights_id).vae, self._step(header.step, 1)
         size = latent_size(header)
         return synthesize_strips(vae, reading, size, step, view.reduced, view.factor)
-
-
-def _pack(weights: Weights, picture: Picture, latents: Latents, step: int) -> bytes:
-    header = Header(weights.weights_id, step, picture.width, picture.height, picture.grey)
-    return pack_stream(header, [tile_parts(latents, weights)], None, side_sections(picture))
-
-
-def _groups(keys: Iterable[tuple[object, ...]]) -> Iterable[list[int]]:
-    """Runs of neighbours with one key, at most BATCH_PIXELS together; a key opens with its size."""
-    group: list[int] = []
-    last: tuple[object, ...] | None = None
-    for index, key in enumerate(keys):
-        width, height = key[0], key[1]
-        assert isinstance(width, int) and isinstance(height, int)
-        full = (len(group) + 1) * width * height > BATCH_PIXELS
-        if group and (key != last or full):
-            yield group
-            group = []
-        group.append(index)
-        last = key
-    if group:
-        yield group

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import gencodec
-from gencodec.codec import Codec, transform
-from gencodec.codec import codec as codec_module
+from gencodec.codec import Codec, batch, transform
 from gencodec.codec.transform import Window, analyze, synthesize
 from gencodec.errors import ChecksumError, ImageError, TruncatedError
 from gencodec.model.vae import ImageVae
@@ -127,12 +126,12 @@ def test_large_batches_go_in_parts(
     tiny: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures = [photo(20, 20, seed) for seed in range(7)]
-    monkeypatch.setattr(codec_module, "BATCH_PIXELS", 3 * 400)
-    groups = list(codec_module._groups([(20, 20)] * 7))
+    monkeypatch.setattr(batch, "BATCH_PIXELS", 3 * 400)
+    groups = list(batch._groups([(20, 20)] * 7))
     assert [len(group) for group in groups] == [3, 3, 1]
     decoded = tiny.decompress_batch(tiny.compress_batch(pictures))
     assert len(decoded) == 7 and not np.array_equal(decoded[0], decoded[6])
-    monkeypatch.setattr(codec_module, "BATCH_PIXELS", 1)  # a picture larger than a batch
+    monkeypatch.setattr(batch, "BATCH_PIXELS", 1)  # a picture larger than a batch
     assert len(tiny.compress_batch(pictures[:2])) == 2
 
 
