@@ -47,7 +47,8 @@ def kodak_section(report: Report, published: Sequence[Anchor]) -> str:
     parts = [_curve_table(own), _bd_table(report, published)]
     parts.append(
         f"Means over the {report.dataset.images} images of `{report.dataset.folder}` with weights "
-        f"`{report.weights}` ({report.weights_id[:8]}). bpp counts whole files, header included; "
+        f"`{report.weights}` ({report.weights_id[:8]}){_others(report)}. bpp counts whole files, "
+        "header included; "
         "distortion is that of decoded 8-bit pixels. The second table gives gencodec's bits "
         "against each codec's at equal score (BD-rate, over the range that both curves span; "
         "negative means fewer). All rows, versions and settings: "
@@ -55,6 +56,17 @@ def kodak_section(report: Report, published: Sequence[Anchor]) -> str:
         "[benchmarks/anchors.json](benchmarks/anchors.json)."
     )
     return "\n\n".join(part for part in parts if part)
+
+
+def _others(report: Report) -> str:
+    """Which other weights some of gencodec's rows were made with."""
+    texts = []
+    for about in report.codecs:
+        # A label of its own begins with the name of its weights (bench/own_codec.py).
+        name = about.label.partition(",")[0].removeprefix(f"{OWN_NAME} ")
+        if family_of(about.name) == OWN_NAME and name != report.weights:
+            texts.append(f"{search_label(about.name)} with `{name}`")
+    return f", {' and '.join(texts)}" if texts else ""
 
 
 def speed_section(report: Report) -> str:
