@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gencodec.bench.curves import bd_rate
 from gencodec.model.config import ModelConfig
+from gencodec.model.registry import PLAIN
 
 from .heldout import QUALITIES, HeldOutScores
 from .plan import TrainingPlan
@@ -55,7 +56,7 @@ Weights of gencodec, content SHA-256 `{content_sha256}`; streams name them `{con
 Licence: Apache-2.0.
 
 ## What it is
-
+{_purpose(record.plan.distortion)}
 Configuration `{config.name}`: `{config.to_json()}`, {parameters / 1e6:.1f} million parameters.
 Transforms are stored in float16; the prior is int8 weights, int32 biases and integer tables, its
 arithmetic proven exact at export (`gencodec/model/exact.py`).
@@ -85,9 +86,21 @@ tables are Gaussian, bent towards the symbols counted on training pictures.
 
 ## Measured on Kodak
 
-<!-- figures:begin kodak -->
-<!-- figures:end kodak -->
+{_kodak(record.plan.distortion)}
 """
+
+
+def _kodak(tune: str) -> str:
+    if tune == PLAIN:
+        return "<!-- figures:begin kodak -->\n<!-- figures:end kodak -->"
+    return (
+        f"`gencodec:{tune}` in [benchmarks/kodak.json](../benchmarks/kodak.json); the rows\n"
+        f"“for {tune}” of the table in [README.md](../README.md)."
+    )
+
+
+def _purpose(tune: str) -> str:
+    return "" if tune == PLAIN else f"\nWeights for `--tune {tune}`, which takes them by default.\n"
 
 
 def recipe(record: TrainingRecord) -> str:
