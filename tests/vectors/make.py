@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 from gencodec.bitstream import LATENTS, MAX_METADATA_BYTES, TILES, Container, Header, unpack  # noqa: E402
 from gencodec.codec import Codec  # noqa: E402
 from gencodec.image import Picture, encode_alpha, to_pil  # noqa: E402
-from gencodec.model.registry import find_weights  # noqa: E402
+from gencodec.model.registry import find_weights, list_weights  # noqa: E402
 
 GOLDEN, ERRORS = HERE / "golden", HERE / "errors"
 MAX_GOLDEN_BYTES = 60_000
@@ -286,11 +286,13 @@ def write_json(path: Path, value: object) -> None:
 
 
 def main() -> None:
+    for name in (entry.name for entry in list_weights() if entry.default_for):
+        folder = GOLDEN / name
+        folder.mkdir(parents=True, exist_ok=True)
+        make_golden(Codec.load(name, device="cpu"), folder)
+        size = sum(path.stat().st_size for path in folder.glob("*.gnc"))
+        assert size <= MAX_GOLDEN_BYTES, f"the golden streams have {size} bytes"
     folder = GOLDEN / find_weights().name
-    folder.mkdir(parents=True, exist_ok=True)
-    make_golden(Codec.load(device="cpu"), folder)
-    size = sum(path.stat().st_size for path in folder.glob("*.gnc"))
-    assert size <= MAX_GOLDEN_BYTES, f"the golden streams have {size} bytes"
     ERRORS.mkdir(exist_ok=True)
     for path in ERRORS.iterdir():
         path.unlink()
