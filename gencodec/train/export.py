@@ -134,7 +134,8 @@ def ship(
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     gain = before = None
     if manifest["weights"]:
-        before = predecessor(folder, tune, held_out)
+        taken = manifest.get("tuned", {}).get(tune, manifest["default"])
+        before = predecessor(folder, taken, tune, held_out)
         ours, theirs = (judged(scores, tune) for scores in (candidate.scores, before.scores))
         gain = bd_rate(ours, theirs)
         if not gain < 0.0:  # NaN is no better either
@@ -180,17 +181,15 @@ def judged(scores: HeldOutScores, tune: str) -> Curve:
     return scores.curve if tune == PLAIN else scores.structure
 
 
-def predecessor(folder: Path, tune: str, held_out: Sequence[Pixels]) -> Predecessor:
-    """What streams of a tune are made with in a folder of shipped weights, measured.
+def predecessor(folder: Path, name: str, tune: str, held_out: Sequence[Pixels]) -> Predecessor:
+    """What these weights in a folder of shipped ones make for a tune, measured.
 
-    That is weights or an encoder for the tune; where there are neither, the default weights.
+    They make it with their encoder for it, if they have one.
     """
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    rows = {row["name"]: row for row in manifest["weights"]}
-    row = rows[manifest.get("tuned", {}).get(tune, manifest["default"])]
+    (row,) = (row for row in manifest["weights"] if row["name"] == name)
     weights = load_weights(folder / row["file"])
     encoders = {encoder["tune"]: folder / encoder["file"] for encoder in row.get("encoders", ())}
-    name = row["name"]
     if tune in encoders:
         weights, name = with_encoder(weights, encoders[tune]), encoders[tune].stem
     return Predecessor(name, measure_held_out(Codec(weights, torch.device("cpu")), held_out))

@@ -42,8 +42,8 @@ def ship_encoder(
 ) -> float:
     """Write an encoder file beside the default weights, as theirs for what it was trained for.
 
-    Returns the BD-rate in percent, by MS-SSIM, against what there was for it, the weights
-    themselves if nothing.  WeightsError when the new one is no better, for other weights, or for
+    Returns the BD-rate in percent, by MS-SSIM, against the encoder that there was for it, that of
+    the weights if none.  WeightsError when the new one is no better, for other weights, or for
     what those are themselves trained for.
     """
     tune = record.plan.distortion
@@ -56,7 +56,7 @@ def ship_encoder(
     name = f"{row['name']}.{tune}"
     path = folder / f"{name}.safetensors"
     scores = measured_encoder(data, weights, held_out)
-    before = predecessor(folder, tune, held_out)
+    before = predecessor(folder, row["name"], tune, held_out)
     gain = bd_rate(judged(scores, tune), judged(before.scores, tune))
     if not gain < 0.0:  # NaN is no better either
         raise WeightsError(f"this encoder is no better than {before.name} ({gain:+.1f} %)")
