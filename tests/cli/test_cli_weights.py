@@ -97,13 +97,23 @@ def test_verify_info_and_models_agree(here: Run, tmp_path: Path, make_photo: Mak
     assert info["header_bytes"] == describe(stream).header_bytes < 32
     assert default[0]["name"].encode() in here("info", "photo.gnc").stdout
     assert default[0]["encoders"] == ["ssim"] and default[0]["default_for"] == ["mse"]
+    tuned = [model for model in models if "ssim" in model["default_for"]]
+    assert [model["tune"] for model in tuned] == ["ssim"]
     listed = here("models").stdout
     assert b"(default, encoder for ssim)" in listed
+    assert b"(default with --tune ssim)" in listed
 
     verified = here("verify", "photo.gnc")
     assert verified.returncode == 0, verified.stderr
     assert verified.stdout == b""
     assert verified.stderr.startswith(b"photo.gnc: ok, ")
+
+    for_ssim = ("compress", "photo.png", "--tune", "ssim", "--json", "--resume", "-f")
+    for stands in (False, True):  # made with other weights, so made again; then it stands
+        result = json.loads(here(*for_ssim).stdout)
+        assert result["ok"] and result.get("skipped", False) is stands
+    info = json.loads(here("info", "photo.gnc", "--json").stdout)
+    assert info["weights"] == tuned[0]["name"]
 
 
 def test_wrong_symbols_are_caught_by_verify_and_decompress(

@@ -79,6 +79,21 @@ def test_an_encoder_for_weights_that_are_not_here(tiny: Codec, tmp_path: Path) -
         Codec.load(path, device="cpu")
 
 
+def test_the_default_weights_have_others_beside_them(codec: Codec, photo: Photo) -> None:
+    """Where no weights are named, a tune takes those that were trained for it."""
+    plain, tuned = find_weights(), find_weights(None, "ssim")
+    assert (plain.default_for, tuned.default_for) == (("mse",), ("ssim",))
+    assert (plain.tune, tuned.tune) == ("mse", "ssim")
+    pixels = photo(64, 64)
+    stream = codec.compress(pixels, tune="ssim")
+    assert unpack(stream).header.weights_id.hex() == tuned.id_hex[:8] != codec.weights_id.hex()
+    assert codec.compress_batch([pixels, pixels], tune="ssim") == [stream, stream]
+    own = Codec.load(tuned.name, device="cpu")
+    assert own.compress(pixels) == own.compress(pixels, tune="ssim") == stream
+    assert np.array_equal(codec.decompress(stream), own.decompress(stream))
+    assert unpack(codec.compress(pixels)).header.weights_id == codec.weights_id
+
+
 def test_weights_that_are_named_are_the_ones_taken(codec: Codec, photo: Photo) -> None:
     """For a tune they take the encoder that they come with."""
     entry, pixels = find_weights(), photo(64, 64)

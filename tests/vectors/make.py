@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 from gencodec.bitstream import LATENTS, MAX_METADATA_BYTES, TILES, Container, Header, unpack  # noqa: E402
 from gencodec.codec import Codec  # noqa: E402
 from gencodec.image import Picture, encode_alpha, to_pil  # noqa: E402
-from gencodec.model.registry import find_weights, list_weights  # noqa: E402
+from gencodec.model.registry import WeightsEntry, find_weights, list_weights  # noqa: E402
 
 GOLDEN, ERRORS = HERE / "golden", HERE / "errors"
 MAX_GOLDEN_BYTES = 60_000
@@ -81,8 +81,9 @@ def symbols_checks(container: Container) -> list[str]:
     return [f"{int.from_bytes(payload[:4], 'little'):08x}"]
 
 
-def make_golden(codec: Codec, folder: Path) -> None:
+def make_golden(entry: WeightsEntry, folder: Path) -> None:
     """Compress the pictures that have no vector yet; record what they decode to."""
+    codec = Codec.load(entry.name, device="cpu")
     record = folder / "golden.json"
     vectors = json.loads(record.read_text("utf-8"))["vectors"] if record.exists() else []
     known = {vector["name"] for vector in vectors}
@@ -107,7 +108,6 @@ def make_golden(codec: Codec, folder: Path) -> None:
         (folder / f"{name}.gnc").write_bytes(stream)
         plain = replace(decoded, icc=None, exif=None, xmp=None)
         to_pil(plain).save(folder / f"{name}.png", optimize=True)
-    entry = find_weights()
     about = {"weights": entry.name, "weights_sha256": entry.id_hex, "vectors": vectors}
     write_json(record, about)
 
@@ -286,10 +286,10 @@ def write_json(path: Path, value: object) -> None:
 
 
 def main() -> None:
-    for name in (entry.name for entry in list_weights() if entry.default_for):
-        folder = GOLDEN / name
+    for entry in (entry for entry in list_weights() if entry.default_for):
+        folder = GOLDEN / entry.name
         folder.mkdir(parents=True, exist_ok=True)
-        make_golden(Codec.load(name, device="cpu"), folder)
+        make_golden(entry, folder)
         size = sum(path.stat().st_size for path in folder.glob("*.gnc"))
         assert size <= MAX_GOLDEN_BYTES, f"the golden streams have {size} bytes"
     folder = GOLDEN / find_weights().name
