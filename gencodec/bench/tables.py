@@ -59,14 +59,14 @@ def kodak_section(report: Report, published: Sequence[Anchor]) -> str:
 
 
 def _others(report: Report) -> str:
-    """Which other weights some of gencodec's rows were made with."""
-    texts = []
+    """Which other weights the rows for a tune were made with."""
+    tunes = {}
     for about in report.codecs:
         # A label of its own begins with the name of its weights (bench/own_codec.py).
         name = about.label.partition(",")[0].removeprefix(f"{OWN_NAME} ")
         if family_of(about.name) == OWN_NAME and name != report.weights:
-            texts.append(f"{search_label(about.name)} with `{name}`")
-    return f", {' and '.join(texts)}" if texts else ""
+            tunes[name] = about.name.partition(":")[2].rpartition("-")[2]
+    return "".join(f", those for {tune} with `{name}`" for name, tune in tunes.items())
 
 
 def speed_section(report: Report) -> str:
