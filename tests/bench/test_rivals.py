@@ -16,6 +16,7 @@ from gencodec.bench.contestants import Recipe, UnknownRivalError, make_contestan
 from gencodec.bench.curves import psnr
 from gencodec.bench.pictures import load_picture
 from gencodec.image import Pixels
+from gencodec.model.registry import find_weights
 
 COPIER = """
 [copy]
@@ -93,9 +94,13 @@ def test_searches_race_as_codecs_of_their_own(photo: Callable[..., Pixels]) -> N
     codecs = [make_contestant(Recipe(name, quality=40.0)) for name in names]
     assert len({codec.identity for codec in codecs}) == 4
     assert [codec.about.name for codec in codecs] == list(names)
-    ends = ["", ", effort 2", ", for ssim", ", effort 2 for ssim"]
-    plain = codecs[0].about.label
-    assert [codec.about.label.removeprefix(plain) for codec in codecs] == ends
+    plain, tuned = (f"gencodec {find_weights(None, tune).name}" for tune in ("mse", "ssim"))
+    assert [codec.about.label for codec in codecs] == [
+        plain,
+        f"{plain}, effort 2",
+        f"{tuned}, for ssim",
+        f"{tuned}, effort 2 for ssim",
+    ]
     assert "effort" not in codecs[0].about.settings
     assert "effort=2, tune='ssim'" in codecs[3].about.settings
     pixels = photo(160, 200)
