@@ -51,7 +51,7 @@ def multiplies_bfloat16() -> bool:
     """Whether bfloat16 clearly pays on this CPU, measured once in a process.
 
     Instructions for it are not enough: on some processors they run at half the rate of float32.
-    Where they serve, they run at about twice that rate, so the answer is the same every time.
+    Either way the gap is wide, so that the answer hardly depends on the moment.
     """
     if not _has_bfloat16():
         return False
