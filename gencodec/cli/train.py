@@ -32,7 +32,10 @@ def register(parser: options.CommandParser) -> None:
     )
     length.add_argument("--steps", type=int, metavar="N", help="steps to take instead, in all")
     parser.add_argument(
-        "--config", metavar="NAME", help="size of the network: tiny, base or high (default: base)"
+        "--config",
+        metavar="NAME",
+        help="size of the network: tiny, base or high (default: base, or that of --init; weights "
+        "of a shallower network can be deepened)",
     )
     parser.add_argument(
         "--init", metavar="WEIGHTS", help="start from these weights (a shipped name or a file)"
@@ -153,5 +156,3 @@ def _check(args: argparse.Namespace, minutes: float | None) -> None:
         raise UsageError(f"--seed must not be negative, not {args.seed}")
     if args.crop_side is not None and args.crop_side % 16:
         raise UsageError(f"--crop-side must be a multiple of 16, not {args.crop_side}")
-    if args.init is not None and args.config is not None:
-        raise UsageError("--init brings its own configuration; leave --config out")

@@ -149,6 +149,14 @@ def quantise(weight: Tensor, bias: Tensor, x_max: int) -> tuple[Tensor, Tensor, 
     return w, b, shift
 
 
+def rounded(weight: Tensor, bias: Tensor, x_max: int) -> tuple[Tensor, Tensor]:
+    """The float32 values that :func:`quantise` would make of weight and bias, with gradients."""
+    unit = torch.exp2(-_fitting_shift(weight, bias, x_max).float())
+    bias = round_through(bias / unit) * unit
+    unit = unit.view(-1, 1, 1, 1)
+    return round_through(weight / unit).clamp(-WEIGHT_MAX, WEIGHT_MAX) * unit, bias
+
+
 def _fitting_shift(weight: Tensor, bias: Tensor, x_max: int) -> Tensor:
     magnitude = weight.detach().abs().flatten(1).double()
     fits_int8 = _floor_log2(WEIGHT_MAX / magnitude.amax(1).clamp_min(1e-9))
@@ -215,7 +223,7 @@ class ExactConv(nn.Module):
         if self._ready is None:
             self.prepare()
         assert self._ready is not None
-        out = _convolve(x, *self._ready, depthwise=self.depthwise)
+        out = convolve(x, *self._ready, depthwise=self.depthwise)
         # Coding needs no gradient; a search for better symbols does, and floor() has none.
         return floor_through(out) if torch.is_grad_enabled() else out.floor_()
 
@@ -239,22 +247,22 @@ class LearnedExactConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(shape) * (1.4 / fan_in**0.5))
         self.bias = nn.Parameter(torch.zeros(c_out))
 
-    def _real(self) -> tuple[Tensor, Tensor]:
+    def real(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias in output units, not rounded yet."""
         return self.weight * self.gain, self.bias * (FEATURE_SCALE * self.gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self._real()
-        unit = torch.exp2(-_fitting_shift(weight, bias, self.x_max).float())
-        bias = round_through(bias / unit) * unit
-        unit = unit.view(-1, 1, 1, 1)
-        weight = round_through(weight / unit).clamp(-WEIGHT_MAX, WEIGHT_MAX) * unit
-        out = _convolve(x, weight, bias, depthwise=self.depthwise)
-        return round_through(out.float())
+        weight, bias = rounded(*self.real(), self.x_max)
+        return round_through(self.convolved(x, weight, bias).float())
+
+    def convolved(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The layer's sums before they are rounded; training may know a faster way to them."""
+        return convolve(x, weight, bias, depthwise=self.depthwise)
 
     @torch.no_grad()
     def frozen(self) -> dict[str, Tensor]:
         """The buffers of the :class:`ExactConv` that this layer has become."""
-        weight, bias = self._real()
+        weight, bias = self.real()
         w, b, shift = quantise(weight.float().cpu(), bias.float().cpu(), self.x_max)
         return {"weight": w, "bias": b, "shift": shift}
 
@@ -266,7 +274,8 @@ class LearnedExactConv(nn.Module):
         self.bias.copy_(frozen["bias"].float() * scale / (FEATURE_SCALE * self.gain))
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor, *, depthwise: bool) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, bias: Tensor, *, depthwise: bool = False) -> Tensor:
+    """A layer's sums, for pictures of any size: x (B, C_in, H, W) -> (B, C_out, H, W)."""
     if not x.numel():  # a phase without positions: y is one row high or one column wide
         return x.new_zeros((len(x), len(weight), *x.shape[2:]))
     if depthwise:

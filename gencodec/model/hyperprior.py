@@ -27,7 +27,9 @@ from .exact import (
     ExactConv,
     LearnedExactConv,
     compand,
+    convolve,
     round_through,
+    rounded,
 )
 from .layers import TransformBlock
 from .partition import coded_slices, phase_slices
@@ -204,10 +206,44 @@ class Prior(nn.Module):
         scale = self.scales[head](at_phase) + self.step_scale(row)[:, channels]
         return Gaussians(_mean(self.means[head](at_phase)), _scale_index(scale))
 
+    def of_pass(self, index: int, context: Tensor, row: Tensor) -> list[Gaussians]:
+        """:meth:`gaussians` of every phase."""
+        return [self.gaussians(index, phase, context, row) for phase in range(GROUPS)]
+
+
+class LearnedPrior(Prior):
+    """The prior with layers that are learned."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config, LearnedExactConv, LearnedStepTable)
+
+    def of_pass(self, index: int, context: Tensor, row: Tensor) -> list[Gaussians]:
+        """The same numbers from fewer and larger operations: a GPU waits for each."""
+        heads = slice(index * GROUPS, (index + 1) * GROUPS)
+        joint = [_joint(layers[heads]) for layers in (self.means, self.scales)]
+        weight, bias = (torch.cat(both, 1) for both in zip(*joint, strict=True))
+        offset, said = self.step_scale(row), []
+        for phase in range(GROUPS):
+            at_phase = context[phase_slices(phase)].contiguous(memory_format=torch.channels_last)
+            out = round_through(convolve(at_phase, weight[phase], bias[phase]).float())
+            mean, scale = out.chunk(2, 1)
+            _, channels, _, _ = coded_slices(index, phase, self.config.latent)
+            said.append(Gaussians(_mean(mean), _scale_index(scale + offset[:, channels])))
+        return said
+
+
+def _joint(modules: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    """Weights and biases of equal layers, rounded to what they will be: one row a layer."""
+    layers = [module for module in modules if isinstance(module, LearnedExactConv)]
+    real = [layer.real() for layer in layers]
+    weight, bias = (torch.cat(each) for each in zip(*real, strict=True))
+    weight, bias = rounded(weight, bias, layers[0].x_max)
+    return weight.unflatten(0, (len(layers), -1)), bias.unflatten(0, (len(layers), -1))
+
 
 def learned_prior(config: ModelConfig) -> Prior:
     """The prior as training sees it, its heads nearly silent: the tables speak first."""
-    prior = Prior(config, LearnedExactConv, LearnedStepTable)
+    prior = LearnedPrior(config)
     with torch.no_grad():
         for head in (*prior.means, *prior.scales):
             head.weight.mul_(0.1)

@@ -14,6 +14,12 @@ Li et al., "Neural Video Compression with Diverse Contexts", CVPR 2023.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
 from .config import GROUPS
 
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -33,3 +39,25 @@ def coded_slices(index: int, phase: int, channels: int) -> Slices:
     group, size = index ^ phase, channels // GROUPS
     _, _, rows, columns = phase_slices(phase)
     return (slice(None), slice(group * size, (group + 1) * size), rows, columns)
+
+
+class _Assembled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, like: Tensor, places: tuple[Slices, ...], *parts: Tensor) -> Tensor:
+        ctx.places = places
+        whole = torch.zeros_like(like)
+        for place, part in zip(places, parts, strict=True):
+            whole[place] = part
+        return whole
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return (None, None, *(grad[place] for place in ctx.places))
+
+
+def assemble(like: Tensor, places: Sequence[Slices], parts: Sequence[Tensor]) -> Tensor:
+    """Parts put in their places (which must not overlap) in zeros of another tensor's shape.
+
+    A gradient is handed out in slices; torch's own for such writing copies the whole each time.
+    """
+    return _Assembled.apply(like, tuple(places), *parts)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .config import FINE_STEPS, GROUPS, STEPS, ModelConfig
 from .exact import round_through
 from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Prior, learned_prior
-from .partition import coded_slices
+from .partition import Slices, assemble, coded_slices
 from .scales import LOG_STEP, SCALE_MIN, SKIP_BELOW
 from .transforms import Analysis, Synthesis
 
@@ -92,17 +92,20 @@ class ImageVae(nn.Module):
         z_hat16 = (round_through(z - z_mean) + z_mean) * MEAN_UNITS
         features = prior.features(z_hat16, row, *y.shape[-2:])
         y_hat16 = torch.zeros_like(y)
-        mean16, scale_index = torch.zeros_like(y), torch.zeros_like(y)
+        places: list[Slices] = []
+        parts: list[Gaussians] = []
         for index in range(GROUPS):
             context = prior.context(index, features, y_hat16)
-            known = torch.zeros_like(y)
-            for phase in range(GROUPS):
-                place = coded_slices(index, phase, y.shape[1])
-                part = prior.gaussians(index, phase, context, row)
-                mean16[place], scale_index[place] = part
-                known[place] = quantise(y[place], part) * MEAN_UNITS + part.mean16
-            y_hat16 = y_hat16 + known
-        return y_hat16 / MEAN_UNITS, Gaussians(mean16, scale_index), of_z
+            here = [coded_slices(index, phase, y.shape[1]) for phase in range(GROUPS)]
+            said = prior.of_pass(index, context, row)
+            known = [
+                quantise(y[place], part) * MEAN_UNITS + part.mean16
+                for place, part in zip(here, said, strict=True)
+            ]
+            y_hat16 = y_hat16 + assemble(y, here, known)
+            places, parts = places + here, parts + said
+        of_y = Gaussians(*(assemble(y, places, each) for each in zip(*parts, strict=True)))
+        return y_hat16 / MEAN_UNITS, of_y, of_z
 
 
 def table_rows(step: Tensor) -> Tensor:
@@ -119,7 +122,7 @@ def quantise_symbols(values: Tensor, gaussians: Gaussians) -> Tensor:
 def _autocast(
     x: Tensor, dtype: torch.dtype | None
 ) -> torch.autocast | contextlib.nullcontext[None]:
-    if not torch.amp.is_autocast_available(x.device.type):
+    if x.is_meta:
         return contextlib.nullcontext()  # tensors without data, whose arithmetic is only counted
     return torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None)
 

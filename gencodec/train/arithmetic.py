@@ -44,7 +44,7 @@ class UnroundedConv(LearnedExactConv):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C_in, H, W) -> (B, C_out, H, W)."""
-        weight, bias = self._real()
+        weight, bias = self.real()
         if not x.numel():
             return x.new_zeros((len(x), len(weight), *x.shape[2:]))
         if self.depthwise:

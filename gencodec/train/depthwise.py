@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gencodec.model.exact import LearnedExactConv
 from gencodec.model.vae import ImageVae
 
 REPEATS = 10
@@ -27,22 +28,33 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return functional.conv2d(x, weight, padding=1, groups=len(weight))
+        return _convolved(x, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
-        turned = weight.flip((2, 3)).to(grad.dtype)
-        by_x = functional.conv2d(grad, turned, padding=1, groups=len(weight))
-        height, width = grad.shape[2:]
-        padded = functional.pad(x.to(grad.dtype), (1, 1, 1, 1))
-        parts = [
-            (padded[:, :, i : i + height, j : j + width] * grad).sum((0, 2, 3), dtype=torch.float32)
-            for i in range(3)
-            for j in range(3)
-        ]
+        by_x = _convolved(grad, weight.flip((2, 3)).to(grad.dtype))
+        parts = [(moved * grad).sum((0, 2, 3), dtype=torch.float32) for moved in _moved(x, grad)]
         by_weight = torch.stack(parts, 1).reshape(weight.shape)
         return by_x.to(x.dtype), by_weight.to(weight.dtype)
+
+
+def _convolved(x: Tensor, weight: Tensor) -> Tensor:
+    if not torch.compiler.is_compiling():
+        return functional.conv2d(x, weight, padding=1, groups=len(weight))
+    # A compiler makes one pass over the memory of these; a library's layer it calls as it is.
+    products = [
+        moved.float() * column.float()[:, None, None]
+        for moved, column in zip(_moved(x, x), weight.flatten(1).unbind(1), strict=True)
+    ]
+    return sum(products[1:], products[0]).to(x.dtype)
+
+
+def _moved(x: Tensor, like: Tensor) -> list[Tensor]:
+    """x as each of the nine weights meets it, in the type and the size of another tensor."""
+    height, width = like.shape[2:]
+    padded = functional.pad(x.to(like.dtype), (1, 1, 1, 1))
+    return [padded[:, :, i : i + height, j : j + width] for i in range(3) for j in range(3)]
 
 
 class OwnGradientConv(nn.Conv2d):
@@ -54,19 +66,31 @@ class OwnGradientConv(nn.Conv2d):
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
 
 
-def depthwise_layers(vae: ImageVae) -> list[nn.Conv2d]:
-    """Those of the transforms; the prior has its own kind of layer."""
+class OwnGradientExactConv(LearnedExactConv):
+    """The same for a depthwise layer of the prior."""
+
+    def convolved(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """As of the layer it stands for."""
+        return _Depthwise.apply(x, weight) + bias[:, None, None]
+
+
+OWN = {nn.Conv2d: OwnGradientConv, LearnedExactConv: OwnGradientExactConv}
+
+
+def depthwise_layers(vae: ImageVae) -> list[nn.Module]:
+    """Those of the transforms and of the prior that is learned."""
     return [
         module
         for module in vae.modules()
-        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+        if (isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1)
+        or (isinstance(module, LearnedExactConv) and module.depthwise)
     ]
 
 
 def use_own_gradient(vae: ImageVae) -> None:
-    """Give every depthwise layer of the transforms the gradient above, in place."""
+    """Give every depthwise layer the gradient above, in place."""
     for layer in depthwise_layers(vae):
-        layer.__class__ = OwnGradientConv
+        layer.__class__ = OWN.get(type(layer), type(layer))
 
 
 def use_same_gradient(vae: ImageVae, as_in: ImageVae) -> None:
@@ -75,10 +99,18 @@ def use_same_gradient(vae: ImageVae, as_in: ImageVae) -> None:
         use_own_gradient(vae)
 
 
-def use_faster_gradient(vae: ImageVae, crops: int, side: int, say: Callable[[str], None]) -> None:
-    """On a GPU, time both ways on the largest layer's shape and keep the faster."""
+def use_faster_gradient(
+    vae: ImageVae, crops: int, side: int, say: Callable[[str], None], *, compiled: bool
+) -> None:
+    """On a GPU, time both ways on the largest layer's shape and keep the faster.
+
+    What is to be compiled takes the products at once: they become one kernel.
+    """
     device = next(vae.parameters()).device
     if device.type != "cuda":
+        return
+    if compiled:
+        use_own_gradient(vae)
         return
     channels = vae.config.trunk8
     library = nn.Conv2d(channels, channels, 3, padding=1, groups=channels).to(device)

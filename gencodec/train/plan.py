@@ -66,11 +66,12 @@ class BatchShape:
 def batch_shape(device: str) -> BatchShape:
     """What a step takes where nothing else is asked for; device: a type such as ``cuda``.
 
-    A GPU needs some million pixels at once before its launches stop to matter.  Sides are
-    multiples of 64, so that no position of z is spent on padding.  A CPU cannot afford larger crops
-    in the last phase: fewer of them would leave too few qualities in a step.
+    A GPU needs some million pixels at once before its launches stop to matter, and affords large
+    crops, of which fewer positions see the padding at an edge.  One shape throughout is compiled
+    and recorded once.  Sides are multiples of 64, so that no position of z is spent on padding.  A
+    CPU cannot afford larger crops in the last phase: fewer would leave too few qualities in a step.
     """
-    return BatchShape(64, 256, 512) if device == "cuda" else BatchShape(6, 192, 192)
+    return BatchShape(14, 384, 384) if device == "cuda" else BatchShape(6, 192, 192)
 
 
 def learning_rate(plan: TrainingPlan, part: float) -> float:

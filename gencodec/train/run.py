@@ -17,6 +17,7 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import thaw
 
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
+from .deepen import deepened
 from .depthwise import use_faster_gradient
 from .gallery import Gallery
 from .heldout import planes
@@ -87,7 +88,7 @@ def run_training(
     else:
         state = new_state(start(store, plan).to(device), plan)
     note_run(run, RunNote.of(plan, init, device))
-    use_faster_gradient(state.vae, plan.crops, plan.crop_side, say)
+    use_faster_gradient(state.vae, plan.crops, plan.crop_side, say, compiled=plan.compiled)
     training_run = Training(
         state,
         store,
@@ -145,6 +146,8 @@ def _start(
         )
     if init is not None and not (run / CHECKPOINT).exists():
         vae = thaw(open_weights(init, torch.device("cpu"))[0])
+        if config is not None:
+            vae = deepened(vae, CONFIGS[config])
         return lambda store, plan: vae
     return lambda store, plan: _block_transform(config or "base", store, plan)
 

@@ -15,6 +15,8 @@ from gencodec.image import Pixels
 
 SHRINK_SHARE = 0.5
 SHRINK_MOST = 2.0
+USUAL = 0.4
+"""Share of the pictures that may be too small for the largest crops."""
 
 
 class PhotoStore:
@@ -67,6 +69,10 @@ class PhotoStore:
         """The largest square, in pixels a side, that some picture holds."""
         return int(np.minimum(self.heights, self.widths).max())
 
+    def usual_side(self) -> int:
+        """The largest square, in pixels a side, that most pictures hold."""
+        return int(np.quantile(np.minimum(self.heights, self.widths), USUAL))
+
     def smallest_side(self) -> int:
         """Pixels of the shortest side of any picture."""
         return int(np.minimum(self.heights, self.widths).min())
@@ -77,7 +83,8 @@ class PhotoStore:
         The result is laid out channels last.
         """
         shrink = rng.uniform(1.0, SHRINK_MOST) if rng.random() < SHRINK_SHARE else 1.0
-        source = min(max(side, round(side * shrink)), self.largest_side())
+        most = max(side, self.usual_side())  # or else a few large pictures would give all of these
+        source = min(round(side * shrink), most, self.largest_side())
         first, down, right = on_device(self._windows(count, source, rng), self.device)
         along = torch.arange(source, device=self.device)
         index = (first[:, None] + down[:, None] * along)[:, :, None] + (right[:, None] * along)[

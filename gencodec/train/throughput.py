@@ -100,7 +100,7 @@ class Steps:
     def __init__(self, bench: Bench, *, compiled: bool, recorded: bool) -> None:
         torch.manual_seed(0)
         vae = learned_vae(CONFIGS[bench.config]).to(bench.device).train()
-        use_faster_gradient(vae, bench.crops, bench.side, _say)
+        use_faster_gradient(vae, bench.crops, bench.side, _say, compiled=compiled)
         plan = TrainingPlan(steps=1)
         self._state = new_state(vae, plan)
         self._rng = np.random.default_rng(0)

@@ -20,7 +20,7 @@ from gencodec.codec.device import multiplies_bfloat16
 from gencodec.model.distortion import Distortion, squared_error
 from gencodec.model.exact import strict_precision
 from gencodec.model.quality import lmbda_of
-from gencodec.model.vae import ImageVae
+from gencodec.model.vae import Estimate, ImageVae
 
 from .checkpoint import RunState
 
@@ -47,27 +47,27 @@ class Precision:
 def precision_of(device: torch.device, *, exact: bool) -> Precision:
     """bfloat16 for the transforms where it pays; on a CPU for the prior too, until the exact phase.
 
-    On a GPU the prior is float32 throughout, with TensorFloat-32 products (exact for its
-    operands of at most 8 bits, not for their sums) until the exact phase forbids them.
+    On a GPU the prior is float32 throughout, with TensorFloat-32 products: those are exact for
+    its operands, none of which is wider than 8 bits, so that a phase without them brings nothing.
     """
     if device.type == "cuda":
-        return Precision(torch.bfloat16, None, exact)
+        return Precision(torch.bfloat16, None, False)
     narrow = torch.bfloat16 if multiplies_bfloat16() else None
     return Precision(narrow, None if exact else narrow, exact)
 
 
+def estimated(vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision) -> Estimate:
+    """The training pass in a phase's arithmetic; x: (B, 3, H, W), quality: (B,) steps 0..255."""
+    return vae(x, quality, amp=precision.amp, prior_amp=precision.prior_amp)
+
+
 def losses(
-    vae: ImageVae,
-    x: Tensor,
-    quality: Tensor,
-    precision: Precision,
-    distortion: Distortion = squared_error,
+    estimate: Estimate, x: Tensor, quality: Tensor, distortion: Distortion = squared_error
 ) -> tuple[Tensor, ...]:
     """Loss, and the means of loss, bits a pixel and PSNR in dB: scalars.
 
-    x: (B, 3, H, W); quality: (B,) quality steps 0..255.
+    x: (B, 3, H, W), what the estimate is of; quality: (B,) quality steps 0..255.
     """
-    estimate = vae(x, quality, amp=precision.amp, prior_amp=precision.prior_amp)
     bpp = (estimate.y_bits + estimate.z_bits) / (x.shape[2] * x.shape[3])
     lost = distortion(estimate.x_hat, x)
     lmbda = lmbda_of(quality)
@@ -93,14 +93,16 @@ class Update:
         self.state = state
         self.precision = precision
         self.clip_norm = clip_norm
-        self.distortion = distortion
-        self.losses = torch.compile(losses, dynamic=False) if compiled else losses
+        # Apart, so that a run for another distortion finds the larger part compiled already.
+        self.estimated = torch.compile(estimated, dynamic=False) if compiled else estimated
+        self.distortion = torch.compile(distortion, dynamic=False) if compiled else distortion
 
     def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
         vae, optimizer = self.state.vae, self.state.optimizer
         optimizer.zero_grad(set_to_none=True)
         with strict_precision if self.precision.exact else contextlib.nullcontext():
-            loss, *report = self.losses(vae, x, quality, self.precision, self.distortion)
+            estimate = self.estimated(vae, x, quality, self.precision)
+            loss, *report = losses(estimate, x, quality, self.distortion)
             loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.state.current, self.clip_norm)
         finite = torch.isfinite(norm) & torch.isfinite(report[0])
@@ -155,12 +157,13 @@ class Stepper:
 
     def step(self, x: Tensor, quality: Tensor, *, exact: bool) -> Tensor:
         """One step on a batch; the report (4,) stays on the device."""
-        key = (tuple(x.shape), exact)
+        precision = precision_of(self._state.device, exact=exact)
+        key = (tuple(x.shape), precision)
         if self._key != key or self._update is None:
             self._key, self._taken = key, 0
-            self._update = self._plain(exact)
+            self._update = self._plain(precision)
         if self._compiled and self._taken == 0:
-            report = self._first_compiled(x, quality, exact)
+            report = self._first_compiled(x, quality, precision)
         elif self._recorded and self._taken < WARM_UP_STEPS:
             report = self._on_side_stream(x, quality)
         else:
@@ -170,8 +173,7 @@ class Stepper:
         self._taken += 1
         return report
 
-    def _plain(self, exact: bool) -> Update:
-        precision = precision_of(self._state.device, exact=exact)
+    def _plain(self, precision: Precision) -> Update:
         return Update(
             self._state,
             precision,
@@ -180,7 +182,7 @@ class Stepper:
             compiled=self._compiled,
         )
 
-    def _first_compiled(self, x: Tensor, quality: Tensor, exact: bool) -> Tensor:
+    def _first_compiled(self, x: Tensor, quality: Tensor, precision: Precision) -> Tensor:
         assert self._update is not None
         try:
             return self._update(x, quality)
@@ -188,7 +190,7 @@ class Stepper:
             reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else ""
             self._say(f"torch.compile does not work here, going on without: {reason}")
             self._compiled = False
-            self._update = self._plain(exact)
+            self._update = self._plain(precision)
             return self._update(x, quality)
 
     def _on_side_stream(self, x: Tensor, quality: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gencodec.model.config import GROUPS
-from gencodec.model.partition import PHASES, coded_slices, phase_slices
+from gencodec.model.partition import PHASES, assemble, coded_slices, phase_slices
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 17), (2, 2), (3, 5), (4, 4), (7, 16), (17, 1)]
 
@@ -52,3 +52,18 @@ def test_slices_address_tensors_and_arrays_alike() -> None:
     for phase in range(GROUPS):
         place = coded_slices(1, phase, 8)
         assert np.array_equal(y[place].numpy(), y.numpy()[place])
+
+
+def test_parts_are_put_together_and_their_gradients_taken_apart() -> None:
+    y = torch.randn(2, 8, 5, 6)
+    places = [coded_slices(1, phase, 8) for phase in range(GROUPS)]
+    expected = torch.zeros_like(y)
+    for place in places:
+        expected[place] = y[place]
+    parts = [y[place].clone().requires_grad_() for place in places]
+    whole = assemble(y, places, parts)
+    assert torch.equal(whole, expected)
+    weight = torch.randn_like(y)
+    (whole * weight).sum().backward()
+    for place, part in zip(places, parts, strict=True):
+        assert part.grad is not None and torch.equal(part.grad, weight[place])

@@ -204,6 +204,19 @@ def test_a_learned_prior_is_the_one_that_freezes(tiny_vae: ImageVae, tiny_weight
     assert equal(outputs, run_prior(frozen, *symbols(frozen)))
 
 
+def test_a_pass_is_its_phases(tiny_vae: ImageVae) -> None:
+    """Learned heads are computed together; each says what it would say alone."""
+    prior = tiny_vae.prior
+    channels = prior.config.prior
+    context = torch.randint(0, 256, (len(ROWS), channels, 5, 6)).float()
+    row = torch.tensor(ROWS)
+    for index in range(GROUPS):
+        together = prior.of_pass(index, context, row)
+        for phase, gaussians in enumerate(together):
+            alone = prior.gaussians(index, phase, context, row)
+            assert all(torch.equal(a, b) for a, b in zip(gaussians, alone, strict=True))
+
+
 @pytest.mark.parametrize("knots", [2, 8, 64])
 def test_step_tables(knots: int) -> None:
     torch.manual_seed(knots)

@@ -135,13 +135,19 @@ def test_bad_input_is_one_line(
         ["--crops", "0"],
         ["--seed", "-1"],
         ["--checkpoint-minutes", "0"],
-        ["--init", "base", "--config", "tiny"],
         ["--resume", "other"],
     ],
 )
 def test_wrong_usage(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, _ = error_of(capsys, "pictures", "-o", "run", *wrong)
     assert code == 2
+
+
+def test_weights_cannot_become_narrower(capsys: pytest.CaptureFixture[str]) -> None:
+    code, line = error_of(
+        capsys, "pictures", "-o", "run", "--init", "base", "--config", "tiny", "--steps", "1"
+    )
+    assert code == 1 and "base cannot become tiny" in line
 
 
 def test_a_full_disk_is_one_line(

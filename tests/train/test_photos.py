@@ -7,6 +7,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -197,6 +198,22 @@ def test_centre_crops() -> None:
     pixels = np.arange(6 * 9 * 3, dtype=np.uint8).reshape(6, 9, 3)
     (crop,) = centre_crops([pixels, pixels[:3]], 4)
     assert np.array_equal(crop, pixels[1:5, 2:6]) and crop.flags["C_CONTIGUOUS"]
+
+
+def test_shrunk_crops_are_not_of_a_few_large_pictures_only(photo: Make) -> None:
+    store = PhotoStore([photo(64, 64, seed) for seed in range(4)] + [photo(128, 128)], CPU)
+    assert (store.largest_side(), store.usual_side()) == (128, 64)
+    asked: list[int] = []
+
+    def windows(count: int, source: int, rng: np.random.Generator) -> NoReturn:
+        asked.append(source)
+        raise LookupError
+
+    store._windows = windows  # type: ignore[method-assign]
+    for seed in range(30):
+        with pytest.raises(LookupError):
+            store.crops(2, 48, np.random.default_rng(seed))
+    assert min(asked) == 48 and max(asked) == 64
 
 
 def test_crops_are_pieces_of_the_pictures(photo: Make) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -12,18 +10,19 @@ from torch import Tensor
 from gencodec.model.config import CONFIGS
 from gencodec.model.distortion import DISTORTIONS, Distortion
 from gencodec.model.exact import _precision_settings
-from gencodec.model.vae import learned_vae
+from gencodec.model.vae import Estimate, ImageVae, learned_vae
 from gencodec.train import update
 from gencodec.train.checkpoint import new_state
 from gencodec.train.depthwise import (
     OwnGradientConv,
+    OwnGradientExactConv,
     depthwise_layers,
     use_own_gradient,
     use_same_gradient,
 )
 from gencodec.train.loop import spread
 from gencodec.train.store import PhotoStore, on_device
-from gencodec.train.update import REPORT, Precision, Update, losses, precision_of
+from gencodec.train.update import REPORT, Precision, Update, estimated, losses, precision_of
 from tests.train.runs import CPU, Photo, batch, fresh, plan_of
 
 
@@ -38,15 +37,17 @@ def test_nothing_in_a_step_waits_for_the_device(
     rng = np.random.default_rng(0)
     quality = on_device(spread(rng, 4), torch.device("meta"))
     precision = Precision(None, None, exact)
-    loss, *report = losses(vae, store.crops(4, 64, rng), quality, precision, distortion)
+    x = store.crops(4, 64, rng)
+    loss, *report = losses(estimated(vae, x, quality, precision), x, quality, distortion)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 3.0)
     assert torch.stack((*report, norm)).shape == (len(REPORT),)
 
 
-def test_on_a_gpu_the_exact_phase_is_float32() -> None:
+def test_a_gpu_is_exact_throughout() -> None:
     gpu = torch.device("cuda")
-    assert precision_of(gpu, exact=True) == Precision(torch.bfloat16, None, True)
+    assert precision_of(gpu, exact=True) == precision_of(gpu, exact=False)
+    assert precision_of(gpu, exact=True).prior_amp is None
     assert precision_of(CPU, exact=True).prior_amp is None
 
 
@@ -64,12 +65,12 @@ def test_the_exact_phase_forbids_reduced_products(photo: Photo) -> None:
 
     class Watched(Update):
         def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
-            self.losses = watched
+            self.estimated = watched
             return super().__call__(x, quality)
 
-    def watched(*arguments: Any, **named: Any) -> tuple[Tensor, ...]:
+    def watched(vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision) -> Estimate:
         seen.append(settings())
-        return losses(*arguments, **named)
+        return estimated(vae, x, quality, precision)
 
     def settings() -> list[object]:
         return [getattr(owner, name) for owner, name, _ in _precision_settings()]
@@ -96,13 +97,33 @@ def test_the_other_gradient_of_depthwise_layers(photo: Photo, amp: torch.dtype |
             use_own_gradient(vae)
             another = fresh()
             use_same_gradient(another, vae)
-            assert all(isinstance(layer, OwnGradientConv) for layer in depthwise_layers(another))
+            own_kinds = (OwnGradientConv, OwnGradientExactConv)
+            assert all(isinstance(layer, own_kinds) for layer in depthwise_layers(another))
         torch.manual_seed(0)
-        loss, *_ = losses(vae, batch(photo), torch.tensor([60, 200]), Precision(amp, None, False))
+        x, quality = batch(photo), torch.tensor([60, 200])
+        loss, *_ = losses(estimated(vae, x, quality, Precision(amp, None, False)), x, quality)
         loss.backward()
         gradients.append([p.grad for layer in depthwise_layers(vae) for p in layer.parameters()])
-    assert len(gradients[0]) >= 12
+    assert len(gradients[0]) >= 20
     for first, second in zip(*gradients, strict=True):
         assert first is not None and second is not None
         limit = 1e-3 if amp is None else 0.05
         assert float((first - second).norm()) <= limit * float(first.norm())
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own
+def test_what_a_compiler_is_given_is_the_same_layer() -> None:
+    """Products of moved pictures, in place of the library's layer: forward and backward."""
+    torch.manual_seed(0)
+    layer = OwnGradientConv(6, 6, 3, padding=1, groups=6)
+    x = torch.randn(2, 6, 7, 9)
+    results = []
+    for forward in (layer, torch.compile(layer, backend="eager")):
+        layer.zero_grad()
+        inputs = x.clone().requires_grad_()
+        y = forward(inputs)
+        y.square().sum().backward()
+        assert inputs.grad is not None and layer.weight.grad is not None
+        results.append((y.detach(), inputs.grad, layer.weight.grad.clone()))
+    for plain, compiled in zip(*results, strict=True):
+        torch.testing.assert_close(plain, compiled, rtol=1e-5, atol=1e-5)
