@@ -78,7 +78,7 @@ class ModelConfig:
 
 CONFIGS = {
     "tiny": ModelConfig("tiny", 32, 64, 1, 1, 16, 32, 1),
-    "base": ModelConfig("base"),
+    "base": ModelConfig("base", depth8=6),
     "high": ModelConfig("high", 384, 512, 8, 6, 192, 512, 4),
 }
 """The configurations training knows by name; ``tiny`` is for tests of the training itself."""

@@ -75,7 +75,7 @@ the collection held out by a hash of their names.
 ## Recipe
 
 `gencodec train`, {recipe(record)} The
-prior's integer arithmetic is simulated from the first step, exactly in the last phase. The coding
+prior's integer arithmetic is simulated from the first step, exactly at the end. The coding
 tables are Gaussian, bent towards the symbols counted on training pictures.
 
 ## Measured on the held-out pictures
@@ -107,12 +107,17 @@ def recipe(record: TrainingRecord) -> str:
     """What was done, after the command's name."""
     plan = record.plan
     return f"""seed {plan.seed}, started from {record.start}: {record.steps} steps of
-{plan.crops} crops of {plan.crop_side} x {plan.crop_side} (in the last phase crops of
-{plan.final_crop_side} x {plan.final_crop_side}), {record.minutes:.0f} minutes on {record.machine}.
+{plan.crops} crops of {plan.crop_side} x {plan.crop_side}{_last_crops(record)},
+{record.minutes:.1f} minutes on {record.machine}.
 Loss: bits per pixel + lmbda 255^2 {_DISTORTION[plan.distortion]},
 lmbda log-spaced from 0.0007 to 0.25 over the quality steps, each crop's loss divided by the square
 root of its lmbda; AdamW at {plan.learning_rate:g}
 with warm-up and cosine annealing by elapsed time; exponential moving average of the weights."""
+
+
+def _last_crops(record: TrainingRecord) -> str:
+    side = record.plan.final_crop_side
+    return f" (in the last phase of {side} x {side})" if side != record.plan.crop_side else ""
 
 
 def encoder_card(

@@ -12,8 +12,12 @@ import io
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import torch
+
+from gencodec.codec.shelf import open_weights
 from gencodec.errors import ImageError, WeightsError
 from gencodec.image import Pixels, atomic_write
 from gencodec.model.encoders import weights_of_encoder
@@ -139,6 +143,10 @@ def run(args: argparse.Namespace) -> int:
     data = (args.training_run / WEIGHTS).read_bytes()
     with tempfile.TemporaryDirectory() as scratch:
         candidate = measured(data, held_out, Path(scratch))
+    init = read_note(args.training_run).init
+    cpu = torch.device("cpu")
+    if init and open_weights(folder / f"{init}.safetensors", cpu)[0].vae.config != candidate.config:
+        record = replace(record, start=f"{record.start}, deepened")
     gain = ship(
         candidate,
         folder,
