@@ -96,10 +96,10 @@ def test_the_default_weights_have_others_beside_them(codec: Codec, photo: Photo)
 
 def test_weights_that_are_named_are_the_ones_taken(codec: Codec, photo: Photo) -> None:
     """For a tune they take the encoder that they come with."""
-    entry, pixels = find_weights(), photo(64, 64)
+    entry, pixels = find_weights("base-5"), photo(64, 64)
     named = Codec.load(entry.name, device="cpu")
     stream = named.compress(pixels, tune="ssim")
-    assert unpack(stream).header.weights_id == named.weights_id == codec.weights_id
+    assert unpack(stream).header.weights_id == named.weights_id
     assert stream != named.compress(pixels)
     assert Codec.load(entry.encoders["ssim"], device="cpu").compress(pixels) == stream
     codec.verify(stream)
