@@ -53,10 +53,11 @@ def test_effort_pays(codec: Codec, photo: Photo, quality: float, tune: str) -> N
     assert costs[1] <= costs[0] and costs[2] < 0.997 * costs[0]
 
 
+@pytest.mark.parametrize("model", [None, "base-5"])
 @pytest.mark.parametrize("effort", [0, 4])
-def test_each_tune_is_best_at_its_own(codec: Codec, photo: Photo, effort: int) -> None:
-    """By the encoders alone as well as with a search after them."""
-    pixels = photo(200, 264, 3)
+def test_each_tune_is_best_at_its_own(photo: Photo, effort: int, model: str | None) -> None:
+    """By weights or encoders for it alone as well as with a search after them."""
+    codec, pixels = Codec.load(model, device="cpu"), photo(200, 264, 3)
     streams = {
         tune: codec.compress(pixels, quality=30, effort=effort, tune=tune) for tune in DISTORTIONS
     }
