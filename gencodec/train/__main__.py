@@ -19,6 +19,7 @@ COMMANDS = {
     "ship": ("gencodec.train.ship", "make a run's weights the shipped ones, if they are better"),
     "ship-encoder": ("gencodec.train.ship_encoder", "the same for a run of the encoder alone"),
     "single": ("gencodec.train.single", "what one network for all rates costs against single ones"),
+    "pages": ("gencodec.train.pages.draw", "draw pages as screens show them, to train on as well"),
     "gain": ("gencodec.train.gain", "bits that weights save against others on a folder"),
 }
 

@@ -1,0 +1,1 @@
+"""Pages as screens show them, drawn at random: what a collection of photographs lacks."""
