@@ -97,16 +97,18 @@ def held_out_pixels(pictures: Sequence[dict[str, str]], sources: Sequence[Path])
     return [found[digest] for digest in sorted(found)]
 
 
-def listed(own: Sequence[dict[str, str]], manifest: Path) -> bytes:
-    """A run's pictures with what a manifest of the collection says of each, as CSV.
+def listed(own: Sequence[dict[str, str]], manifests: Sequence[Path]) -> bytes:
+    """A run's pictures with what the manifests of the collections say of each, as CSV.
 
     Rows that come from an earlier list say it themselves.
     """
-    known = {row["file"]: row for row in read_rows(manifest)}
+    known = {row["file"]: row for manifest in manifests for row in read_rows(manifest)}
     unknown = [row["file"] for row in own if row["file"] not in known and set(row) <= set(own[0])]
     if unknown:
-        raise ValueError(f"{manifest}: does not name {len(unknown)} pictures, {unknown[0]} first")
-    more = [name for name in next(iter(known.values())) if name not in own[0] and name != "shard"]
+        names = ", ".join(map(str, manifests))
+        raise ValueError(f"{names}: {len(unknown)} pictures are not named, {unknown[0]} first")
+    columns = dict.fromkeys(name for row in known.values() for name in row)
+    more = [name for name in columns if name not in own[0] and name != "shard"]
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, [*own[0], *more], lineterminator="\n", extrasaction="ignore")
     table.writeheader()
@@ -122,9 +124,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manifest",
         type=Path,
+        action="append",
         required=True,
         metavar="CSV",
-        help="columns file, source, licence and more for every picture",
+        help="columns file, source, licence and more for every picture; may be repeated",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="TXT", help="the card's paragraph on the data"

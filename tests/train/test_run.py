@@ -157,20 +157,21 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     (tmp_path / "pictures.csv").write_text("\n".join([heading, *own]))
     pictures = read_pictures(tmp_path, tmp_path)
     manifest = tmp_path / "manifest.csv"
-    names = ("a", "a__crop", "b", "c", "d")
+    names = ("a", "a__crop", "b", "c")
     manifest.write_text("\n".join(["file,source", *(f"{name}.avif,here" for name in names)]))
-    assert listed(pictures, manifest).decode().splitlines() == [
-        f"{heading},source",
-        row.format("a", "unused") + ",here",
-        row.format("a__crop", "trained") + ",here",
-        row.format("b", "held out") + ",here",
-        row.format("c", "held out") + ",here",
-        row.format("d", "trained") + ",here",
-        row.format("e", "trained") + ",elsewhere",
+    drawn = tmp_path / "drawn.csv"
+    drawn.write_text("file,how,source\nd.avif,drawn,there")
+    assert listed(pictures, [manifest, drawn]).decode().splitlines() == [
+        f"{heading},source,how",
+        row.format("a", "unused") + ",here,",
+        row.format("a__crop", "trained") + ",here,",
+        row.format("b", "held out") + ",here,",
+        row.format("c", "held out") + ",here,",
+        row.format("d", "trained") + ",there,drawn",
+        row.format("e", "trained") + ",elsewhere,",
     ]
-    manifest.write_text("file,source\na.avif,here")
-    with pytest.raises(ValueError, match=r"does not name 4 pictures, a__crop\.avif first"):
-        listed(pictures, manifest)
+    with pytest.raises(ValueError, match=r"manifest\.csv: 1 pictures are not named, d\.avif first"):
+        listed(pictures, [manifest])
     (tmp_path / "first.pictures.csv").unlink()
     with pytest.raises(WeightsError, match=r"first\.pictures\.csv, is missing"):
         read_pictures(tmp_path, tmp_path)
