@@ -13,7 +13,7 @@ from gencodec.cli.failures import UsageError, visible
 from gencodec.cli.streams import print_text
 
 DEFAULT_QUALITY = 60.0
-EFFORT_MAX = 32
+EFFORT_MAX = 1000
 DEFAULT_LIMITS = Limits()
 DEFAULT_MAX_PIXELS = DEFAULT_LIMITS.max_pixels
 

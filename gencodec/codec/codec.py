@@ -107,7 +107,7 @@ class Codec:
 
         quality: 0 (smallest) to 100. tile: the side of tiles in pixels, a multiple of 64 up to
         4096, None for one tile, or ``"auto"``: tiles for large pictures. effort: how many times
-        the symbols are looked over again for better ones, 0 to 32; each takes about as long as
+        the symbols are looked over again for better ones, 0 to 1000; each takes about as long as
         four decodings. tune: what is better at equal bits, less squared error, ``"mse"``, or less
         structure lost, ``"ssim"``, which the eye goes by; there are default weights for either,
         and other weights that come with nothing for it need an effort. ImageError when the input

@@ -1,22 +1,17 @@
-"""Symbols that suit one picture better than rounding does: a few steps down its own gradient.
+"""Symbols that suit one picture better than rounding does: steps down its own gradient.
 
 g_a answers for all pictures at once, and rounding knows neither what a symbol costs nor what g_s
-makes of it together with its neighbours.  Each round computes bits + lmbda * distortion of this
-picture, with rounding replaced by a steep curve through the same points, and moves y down the
-gradient.  The curve is flat around whole symbols and steep between them, so that only values
-which rounding was unsure of change sides.  A file made so is one like any other: what decodes it
-is the same.
+makes of it together with its neighbours.  Each round of a search computes bits + lmbda * distortion
+of this picture and moves y (:mod:`gencodec.codec.search`).  A file made so is one like any other:
+what decodes it is the same.
 
-Refining latents at encoding time follows Campos et al., arXiv:1906.01200, and Yang, Bamler and
-Mandt, arXiv:2006.04240; soft rounding is that of Agustsson and Theis, arXiv:2006.09952.
+Refining latents at encoding time follows Campos et al., arXiv:1906.01200.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -26,43 +21,18 @@ from gencodec.image import Pixels
 from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import strict_precision
-from gencodec.model.hyperprior import MEAN_UNITS, Gaussians
+from gencodec.model.hyperprior import MEAN_UNITS
 from gencodec.model.quality import lmbda_of
-from gencodec.model.scales import SKIP_BELOW
-from gencodec.model.vae import ImageVae, bits_of, quantise_symbols, table_rows
+from gencodec.model.vae import ImageVae, Quantiser, bits_of, quantise_symbols, table_rows
 
-from .device import multiplies_bfloat16
 from .latents import hyper_latents
+from .search import ANNEAL_FROM, SHARPNESS, anneal, descend
 from .transform import Window
 
-EFFORT_MAX = 32
-
-SHARPNESS = {"mse": 8.0, "ssim": 6.0}
-"""Of the soft rounding: its slope between two symbols is this over 2."""
-
-STEP_SIZE = 1.0 / 350.0
-"""Symbols moved for a gradient of one bit a symbol, where there are few rounds.
-
-Where bits + lmbda * squared error is least, an orthonormal transform has a curvature of
-12 / ln 2 = 17 bits a squared symbol, whatever the quality; a step goes a twentieth of the way that
-it suggests, as g_s is not orthonormal and neighbours move together.  This, SHARPNESS, FEW_ROUNDS
-and LAST_STEP were chosen on two or three Kodak pictures for mse, and on held-out ones for ssim.
-"""
-
-FEW_ROUNDS = 2.5
-"""More than these take shorter steps each: there is time to go slowly."""
-
-LAST_STEP = 0.3
-"""Share of the first step that the last one has."""
-
-MOVE_MAX = 0.25
-"""Symbols that a value moves at most in a round, however steep the slope."""
+EFFORT_MAX = 1000
 
 SHARES = (1.0, 0.5, 0.25)
 """Of the way that all rounds went together, tried in turn: on smooth pictures they overshoot."""
-
-LOSS_SCALE = 1.0 / 256.0
-"""Keeps gradients inside half precision, which g_s has on a GPU."""
 
 WINDOW_SIDE = 56
 """Positions of y that are refined together, in each direction: memory stays bounded."""
@@ -125,40 +95,33 @@ def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Sea
     """One window of one picture; the prior may be on another device than the transforms."""
     x = torch.tensor(pixels, device=step.device).permute(0, 3, 1, 2) / 255.0
     distortion = DISTORTIONS[search.tune]
-    soften = partial(soft_symbols, sharpness=SHARPNESS[search.tune])
     weight = lmbda_of(step) * 255.0**2 * x.shape[2] * x.shape[3]  # of distortion, in bits
     row = table_rows(step).to(vae.prior.device)
     start = y.to(row.device).clone()
     z = hyper_latents(vae, start).to(row.device)
 
-    def distortion_bits(y_hat: Tensor, narrow: bool) -> Tensor:
-        with torch.autocast(step.device.type, torch.bfloat16, enabled=narrow):
-            x_hat = vae.g_s(y_hat.to(step.device), step)
+    def distortion_bits(y_hat: Tensor) -> Tensor:
+        # In float32 on a CPU: against bfloat16's error of x_hat, x_hat - x is small.
+        x_hat = vae.g_s(y_hat.to(step.device), step)
         shown = x_hat[:, :, : x.shape[2], : x.shape[3]].float().clamp(0.0, 1.0)
         return (weight * distortion(shown, x)).to(row.device)
 
-    def soft_cost(y: Tensor) -> Tensor:
-        y_hat, of_y, _ = vae.quantised(y, z, row, soften)
-        narrow = step.device.type == "cpu" and multiplies_bfloat16()
-        return bits_of(y_hat, of_y) + distortion_bits(y_hat, narrow)
+    def soft_cost(y: Tensor, quantise: Quantiser) -> Tensor:
+        y_hat, of_y, _ = vae.quantised(y, z, row, quantise)
+        return bits_of(y_hat, of_y) + distortion_bits(y_hat)
 
     def cost(y: Tensor) -> Tensor:
         z = hyper_latents(vae, y).to(row.device)  # as it will be when y is coded
         y_hat, of_y, of_z = vae.quantised(y, z, row)
         z_hat = of_z.mean16 / MEAN_UNITS + quantise_symbols(z, of_z)
-        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + distortion_bits(y_hat, narrow=False)
+        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + distortion_bits(y_hat)
 
-    moved = start
-    with strict_precision:
-        for index in range(search.effort):
-            with torch.enable_grad():
-                leaf = moved.detach().requires_grad_()
-                (gradient,) = torch.autograd.grad(LOSS_SCALE * soft_cost(leaf).sum(), leaf)
-            move = _step_size(search.effort, index) / LOSS_SCALE * gradient
-            moved = moved - move.nan_to_num(0.0).clamp(-MOVE_MAX, MOVE_MAX)
-        with torch.no_grad():
-            best = _cheapest(start, moved, cost)
-    return best.to(y.device)
+    if search.effort < ANNEAL_FROM:
+        moved = descend(start, soft_cost, search.effort, SHARPNESS[search.tune])
+    else:
+        moved = anneal(start, soft_cost, search.effort)
+    with strict_precision, torch.no_grad():
+        return _cheapest(start, moved, cost).to(y.device)
 
 
 def _cheapest(start: Tensor, moved: Tensor, cost: Callable[[Tensor], Tensor]) -> Tensor:
@@ -169,17 +132,3 @@ def _cheapest(start: Tensor, moved: Tensor, cost: Callable[[Tensor], Tensor]) ->
         if cost(candidate) < bound:
             return candidate
     return start
-
-
-def _step_size(effort: int, index: int) -> float:
-    """Shrinks towards the last round, and with the root of their number where they are many."""
-    shrunk = 1.0 - (1.0 - LAST_STEP) * index / effort
-    return STEP_SIZE * shrunk * min(1.0, math.sqrt(FEW_ROUNDS / effort))
-
-
-def soft_symbols(values: Tensor, gaussians: Gaussians, sharpness: float) -> Tensor:
-    """As :func:`quantise_symbols`, but that the way from one symbol to the next has a slope."""
-    offset = values - gaussians.mean16 / MEAN_UNITS
-    middle = torch.floor(offset.detach()) + 0.5
-    slope = torch.tanh(sharpness * (offset - middle)) / (2.0 * math.tanh(sharpness / 2.0))
-    return (middle + slope) * (gaussians.scale_index >= SKIP_BELOW)

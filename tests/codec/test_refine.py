@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gencodec
-from gencodec.codec import EFFORT_MAX, Codec, refine
+from gencodec.codec import EFFORT_MAX, Codec, refine, search
 from gencodec.image import PictureRows, picture_from_array
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import ExactConv, exact_arithmetic
@@ -66,20 +66,34 @@ def test_each_tune_is_best_at_its_own(photo: Photo, effort: int, model: str | No
         assert min(costs, key=costs.__getitem__) == tune
 
 
+@pytest.mark.parametrize("tune", DISTORTIONS)
+def test_more_rounds_find_more(codec: Codec, photo: Photo, tune: str) -> None:
+    """From annealing what descent does not, and the same whenever it is asked."""
+    pixels, costs = photo(128, 128, 5), []
+    for effort in (0, 4, search.ANNEAL_FROM, 3 * search.ANNEAL_FROM):
+        stream = codec.compress(pixels, quality=70, effort=effort, tune=tune if effort else "mse")
+        codec.verify(stream)
+        costs.append(cost(codec, pixels, stream, 70, tune))
+        if effort == search.ANNEAL_FROM:
+            assert stream == codec.compress(pixels, quality=70, effort=effort, tune=tune)
+    assert costs[3] < min(costs[:3]) and max(costs[1:]) < costs[0]
+
+
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),
     seed=st.integers(0, 9),
     grey=st.booleans(),
+    effort=st.sampled_from((2, search.ANNEAL_FROM)),
     tune=st.sampled_from(sorted(DISTORTIONS)),
 )
 @settings(max_examples=16)
 def test_any_size_and_content(
-    tiny: Codec, height: int, width: int, seed: int, grey: bool, tune: str
+    tiny: Codec, height: int, width: int, seed: int, grey: bool, effort: int, tune: str
 ) -> None:
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (height, width) if grey else (height, width, 3), np.uint8)
-    stream = tiny.compress(pixels, quality=60, effort=2, tune=tune)
+    stream = tiny.compress(pixels, quality=60, effort=effort, tune=tune)
     assert tiny.decompress(stream).shape == pixels.shape
 
 
@@ -89,7 +103,7 @@ def test_what_would_cost_more_is_not_done(
     pixels = photo(200, 264)
     plain = codec.compress(pixels)
     assert codec.compress(pixels, effort=1) != plain
-    monkeypatch.setattr(refine, "STEP_SIZE", -refine.STEP_SIZE)  # uphill
+    monkeypatch.setattr(search, "STEP_SIZE", -search.STEP_SIZE)  # uphill
     assert codec.compress(pixels, effort=1) == plain
 
 
@@ -131,7 +145,7 @@ def test_a_size_is_met_with_effort(photo: Photo) -> None:
 
 @pytest.mark.parametrize("effort", [-1, EFFORT_MAX + 1])
 def test_the_range_of_effort(tiny: Codec, photo: Photo, effort: int) -> None:
-    with pytest.raises(ValueError, match="effort must be from 0 to 32"):
+    with pytest.raises(ValueError, match="effort must be from 0 to 1000"):
         tiny.compress(photo(16, 16), effort=effort)
     with pytest.raises(ValueError, match="effort"):
         tiny.compress_batch([photo(16, 16)], effort=effort)
@@ -142,17 +156,42 @@ def test_what_there_is_to_tune_for(tiny: Codec, photo: Photo) -> None:
         tiny.compress(photo(16, 16), effort=1, tune="vmaf")
 
 
-@pytest.mark.parametrize("sharpness", refine.SHARPNESS.values())
+@pytest.mark.parametrize("sharpness", search.SHARPNESS.values())
 def test_the_soft_curve_goes_through_the_symbols(sharpness: float) -> None:
     """At whole symbols and half way between them; rising; silent where nothing is coded."""
     values = torch.linspace(-3.0, 3.0, 601)
     mean16, coded = torch.full_like(values, 8.0), torch.full_like(values, 20.0)
-    soft = refine.soft_symbols(values + 0.5, Gaussians(mean16, coded), sharpness)
+    soft = search.soft_symbols(values + 0.5, Gaussians(mean16, coded), sharpness)
     assert bool((soft.diff() >= 0).all())
     torch.testing.assert_close(soft[::50], torch.arange(-3.0, 3.1, 0.5))
     hard = quantise_symbols(values + 0.5, Gaussians(mean16, coded))
     assert float((soft - hard).abs().max()) < 0.51
-    assert not refine.soft_symbols(values, Gaussians(mean16, 0.0 * coded), sharpness).any()
+    assert not search.soft_symbols(values, Gaussians(mean16, 0.0 * coded), sharpness).any()
+
+
+def test_lots_fall_to_the_symbols_on_either_side() -> None:
+    """To the nearer one more often, to it alone when it is cold; never where nothing is coded."""
+    values = torch.linspace(-3.0, 3.0, 61).repeat(500, 1)
+    mean16, coded = torch.full_like(values, 8.0), torch.full_like(values, 20.0)
+    gaussians = Gaussians(mean16, coded)
+
+    def drawn(temperature: float) -> torch.Tensor:
+        lots = torch.Generator().manual_seed(1)
+        return search.drawn_symbols(values, gaussians, lots, temperature)
+
+    below = torch.floor(values - 0.5)
+    for temperature in (search.HOT, search.COLD):
+        symbols = drawn(temperature)
+        assert bool(((symbols >= below) & (symbols <= below + 1.0)).all())
+        up = ((symbols - below) > 0.5).double().mean(0)
+        part = (values - 0.5 - below)[0]
+        assert bool((up[part > 0.55] > 0.5).all()) and bool((up[part < 0.45] < 0.5).all())
+        assert bool((up[(part - 0.5).abs() < 0.05] - 0.5).abs().lt(0.15).all())
+    sure = (values - 0.5 - below - 0.5).abs() > 0.05
+    cold, hard = drawn(0.005), quantise_symbols(values, gaussians)
+    torch.testing.assert_close(cold[sure], hard[sure], atol=0.01, rtol=0)
+    lots = torch.Generator()
+    assert not search.drawn_symbols(values, Gaussians(mean16, 0.0 * coded), lots, 0.3).any()
 
 
 def test_an_exact_layer_has_a_gradient_when_asked_for(codec: Codec) -> None:
