@@ -22,6 +22,7 @@ from gencodec.bench.rate_distortion import curve_of
 from gencodec.bench.report import read_report
 from gencodec.bench.tables import (
     TARGET,
+    effort_section,
     fuzz_section,
     kodak_section,
     replace_section,
@@ -29,7 +30,7 @@ from gencodec.bench.tables import (
 )
 from gencodec.image import atomic_write
 
-DOCUMENTS = ("README.md", "SECURITY.md", "docs/files.md")
+DOCUMENTS = ("README.md", "SECURITY.md", "docs/files.md", "docs/large.md")
 SHOWN = (10.0, 40.0, 70.0)
 METRIC_OF = {metric.name: metric for metric in METRICS}
 
@@ -38,9 +39,13 @@ def sections(root: Path) -> dict[str, str]:
     """The text of every section whose report is there, by its marker's name."""
     texts = {}
     kodak, speed = root / "benchmarks" / "kodak.json", root / "benchmarks" / "speed.json"
-    if kodak.exists():
+    effort = root / "benchmarks" / "kodak-effort.json"
+    if kodak.exists() or effort.exists():
         published = read_anchors(root / "benchmarks" / "anchors.json").anchors
+    if kodak.exists():
         texts["kodak"] = kodak_section(read_report(Report, kodak), published)
+    if effort.exists():
+        texts["effort"] = effort_section(read_report(Report, effort), published)
     if speed.exists():
         texts["speed"] = speed_section(read_report(Report, speed))
     formats, fuzz = root / "benchmarks" / "oddformats.json", root / "benchmarks" / "fuzz.json"

@@ -69,6 +69,33 @@ def _others(report: Report) -> str:
     return "".join(f", those for {tune} with `{name}`" for name, tune in tunes.items())
 
 
+def effort_section(report: Report, published: Sequence[Anchor]) -> str:
+    """What each effort saves against none, and where that leaves it beside the published target."""
+    efforts = [about.name for about in report.codecs if family_of(about.name) == OWN_NAME]
+    rates = {(delta.codec, delta.anchor, delta.metric): delta.bd_rate for delta in report.deltas}
+    (target,) = (anchor for anchor in published if anchor.name == TARGET)
+    lines = [
+        f"| `--effort` | {' | '.join(metric.label for metric in METRICS)} | {target.label}, PSNR |",
+        f"|---|{'---:|' * (len(METRICS) + 1)}",
+    ]
+    for name in efforts:
+        saved = (rates.get((name, OWN_NAME, metric.name)) for metric in METRICS)
+        cells = ["" if rate is None else _signed(rate) for rate in saved]
+        beside = rates.get((name, TARGET, "psnr"))
+        cells.append("" if beside is None else _signed(beside))
+        effort = search_label(name).removeprefix("effort ") or "none"
+        lines.append(f"| {effort} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        f"Bits against no effort at equal score, and against {target.label} as published: BD-rates "
+        f"over {len({row.quality for row in report.means})} qualities, {report.dataset.images} "
+        f"images of `{report.dataset.folder}`, weights `{report.weights}` "
+        f"({report.weights_id[:8]}). All rows: "
+        "[benchmarks/kodak-effort.json](benchmarks/kodak-effort.json).",
+    ]
+    return "\n".join(lines)
+
+
 def speed_section(report: Report) -> str:
     """Seconds a megapixel of each codec, shares of gencodec's stages, and the machine."""
     speed = report.speed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -145,6 +146,30 @@ def test_tables_say_what_the_reports_say(checkout: Path) -> None:
     card = (checkout / "weights" / "base.md").read_text(encoding="utf-8")
     assert "](../benchmarks/kodak.json)" in card
     assert (checkout / "weights" / "older.md").read_text(encoding="utf-8") == README
+
+
+def test_the_table_of_efforts(checkout: Path) -> None:
+    searched = f"{OWN_NAME}:4"
+    more = (
+        Delta(searched, OWN_NAME, "psnr", -4.05, 0.2, 27.0, 40.0, 80.0, 24),
+        Delta(searched, OWN_NAME, "ssimulacra2", 1.5, -0.2, 27.0, 40.0, 80.0, 24),
+        Delta(searched, "vtm-18.0", "psnr", 8.0, -0.2, 27.0, 40.0, 80.0, 24),
+    )
+    report = dataclasses.replace(REPORT, deltas=(*REPORT.deltas, *more))
+    write_report(report, checkout / "benchmarks" / "kodak-effort.json")
+    (checkout / "docs").mkdir()
+    document = checkout / "docs" / "large.md"
+    document.write_text("<!-- figures:begin effort -->\n<!-- figures:end effort -->\n", "utf-8")
+    assert main(["figures", "--root", str(checkout), "--check"]) == 1
+    assert main(["figures", "--root", str(checkout)]) == 0
+    text = document.read_text(encoding="utf-8")
+    for line in (
+        "| `--effort` | PSNR | luma PSNR | MS-SSIM | SSIMULACRA 2 | VTM-18.0, PSNR |",
+        "| none |  |  |  |  | +12.3 % |",
+        f"| 4 | {MINUS}4.0 % |  |  | +1.5 % | +8.0 % |",
+    ):
+        assert line in text.splitlines()
+    assert "weights `base` (12345678)" in text and "](../benchmarks/kodak-effort.json)" in text
 
 
 def test_figures_are_idempotent(checkout: Path) -> None:
