@@ -135,7 +135,7 @@ def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.Monkey
         ("compress", "a.png", "--target-size", "0"),
         ("compress", "a.png", "--target-psnr", "nan"),
         ("compress", "a.png", "--tile", "100"),
-        ("compress", "a.png", "--effort", "33"),
+        ("compress", "a.png", "--effort", "1001"),
         ("compress", "a.png", "--effort", "1.5"),
         ("compress", "a.png", "--tune", "ssim", "--model", "base"),
         ("compress", "a.png", "--effort", "2", "--tune", "vmaf"),
