@@ -81,9 +81,9 @@ def compress(
     quality: 0 (smallest) to 100.  target_bytes: the best stream of at most that size, whatever
     quality it takes.  tile: the side of tiles in pixels, None for one tile, ``"auto"`` for tiles
     in large pictures.  effort: how many times the symbols are looked over for better ones, 0 to
-    32.  tune: what is better at equal bits, less squared error, ``"mse"``, or less structure lost,
-    ``"ssim"``, which the eye goes by; weights without an encoder for it need an effort.  model: a
-    shipped name, or a file of weights or of an encoder; None is the default.
+    1000.  tune: what is better at equal bits, less squared error, ``"mse"``, or less structure
+    lost, ``"ssim"``, which the eye goes by; weights without an encoder for it need an effort.
+    model: a shipped name, or a file of weights or of an encoder; None is the default.
     Raises ImageError, WeightsError, TargetError (too few bytes for any quality), ValueError
     (quality, tile, effort or tune out of range, or no encoder for tune).
     """

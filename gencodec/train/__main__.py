@@ -20,6 +20,7 @@ COMMANDS = {
     "ship-encoder": ("gencodec.train.ship_encoder", "the same for a run of the encoder alone"),
     "single": ("gencodec.train.single", "what one network for all rates costs against single ones"),
     "pages": ("gencodec.train.pages.draw", "draw pages as screens show them, to train on as well"),
+    "rest": ("gencodec.train.rest", "whether the gradient of training is zero at some weights"),
     "gain": ("gencodec.train.gain", "bits that weights save against others on a folder"),
 }
 

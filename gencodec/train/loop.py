@@ -81,6 +81,8 @@ class Training:
         self._stepper = self._fresh_stepper()
         # Shapes stay the same for thousands of steps; the fastest kernels are worth a search.
         torch.backends.cudnn.benchmark = photos.device.type == "cuda"
+        if photos.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TensorFloat-32
 
     def to_the_end(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train; True when the plan is done, False when ``stop`` ended it (a checkpoint is kept).

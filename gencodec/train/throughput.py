@@ -197,6 +197,8 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     device = choose_device(args.device)
     torch.backends.cudnn.benchmark = device.type == "cuda"
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
     shape = batch_shape(device.type)
     flops = training_flops_per_pixel(CONFIGS[args.config])
     peak_side = 8192 if device.type == "cuda" else 1024

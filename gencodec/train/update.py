@@ -45,15 +45,17 @@ class Precision:
 
 
 def precision_of(device: torch.device, *, exact: bool) -> Precision:
-    """bfloat16 for the transforms where it pays; on a CPU for the prior too, until the exact phase.
+    """float32 on a GPU, with TensorFloat-32 products; on a CPU bfloat16 until the exact phase,
+    where it pays.
 
-    On a GPU the prior is float32 throughout, with TensorFloat-32 products: those are exact for
-    its operands, none of which is wider than 8 bits, so that a phase without them brings nothing.
+    TensorFloat-32 is exact for the prior's operands, none of which is wider than 8 bits.  A run
+    that ends in bfloat16 ends at the minimum of bfloat16, which is not that of the float32 in
+    which pictures are coded (``python -m gencodec.train rest``).
     """
     if device.type == "cuda":
-        return Precision(torch.bfloat16, None, False)
-    narrow = torch.bfloat16 if multiplies_bfloat16() else None
-    return Precision(narrow, None if exact else narrow, exact)
+        return Precision(None, None, False)
+    narrow = torch.bfloat16 if multiplies_bfloat16() and not exact else None
+    return Precision(narrow, narrow, exact)
 
 
 def estimated(vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision) -> Estimate:
@@ -132,6 +134,18 @@ class RecordedUpdate:
         return self._report.clone()
 
 
+def on_side_stream(
+    update: Callable[[Tensor, Tensor], Tensor], x: Tensor, quality: Tensor
+) -> Tensor:
+    """A step beside the current CUDA stream, as those before a recording must be taken."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        report = update(x, quality)
+    torch.cuda.current_stream().wait_stream(side)
+    return report
+
+
 class Stepper:
     """Takes steps in the fastest way that works here, and says so where one does not."""
 
@@ -165,7 +179,7 @@ class Stepper:
         if self._compiled and self._taken == 0:
             report = self._first_compiled(x, quality, precision)
         elif self._recorded and self._taken < WARM_UP_STEPS:
-            report = self._on_side_stream(x, quality)
+            report = on_side_stream(self._update, x, quality)
         else:
             if self._recorded and self._taken == WARM_UP_STEPS:
                 self._record(x, quality)
@@ -192,15 +206,6 @@ class Stepper:
             self._compiled = False
             self._update = self._plain(precision)
             return self._update(x, quality)
-
-    def _on_side_stream(self, x: Tensor, quality: Tensor) -> Tensor:
-        assert self._update is not None
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            report = self._update(x, quality)
-        torch.cuda.current_stream().wait_stream(side)
-        return report
 
     def _record(self, x: Tensor, quality: Tensor) -> None:
         assert isinstance(self._update, Update)

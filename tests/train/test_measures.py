@@ -15,7 +15,7 @@ from gencodec.model.config import CONFIGS
 from gencodec.model.vae import learned_vae
 from gencodec.train.__main__ import main
 from gencodec.train.arithmetic import unrounded
-from gencodec.train.checkpoint import new_state, save_checkpoint
+from gencodec.train.checkpoint import load_checkpoint, new_state, save_checkpoint
 from gencodec.train.export import plain_weights
 from gencodec.train.meter import forward_flops_per_pixel, peak_flops
 from gencodec.train.plan import TrainingPlan
@@ -127,3 +127,34 @@ def test_what_fails_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit) as usage:
         main(["nothing"])
     assert usage.value.code == 2
+
+
+def test_rest_tells_weights_that_training_left_from_weights_that_were_moved(
+    photo: Photo, run: Path, pictures: Path, tmp_path: Path
+) -> None:
+    """Every output a little too bright: the gradient of the last bias says so, and far more."""
+    arguments = ("--batches", 6, "--crops", 2, "--side", 64, "--every", 1, "--device", "cpu")
+    before = report_of(tmp_path, "rest", pictures, "-m", run / "weights.safetensors", *arguments)
+    state = load_checkpoint(run, TrainingPlan(steps=0), torch.device("cpu"))
+    with torch.no_grad():
+        state.average.get_parameter("g_s.leave.bias").add_(0.05)
+    moved = tmp_path / "moved.safetensors"
+    moved.write_bytes(plain_weights(state.average))
+    after = report_of(tmp_path, "rest", pictures, "-m", moved, *arguments)
+    assert before["weights"] != after["weights"]
+    assert _part(after, "g_s") > _part(before, "g_s")
+    worst = after["worst"]
+    assert isinstance(worst, list) and worst[0]["name"] == "g_s.leave.bias"
+    assert worst[0]["t2"] > 3 * max([row["t2"] for row in _worst(before, "g_s.leave.bias")] + [1])
+
+
+def _part(report: dict[str, object], name: str) -> float:
+    parts = report["parts"]
+    assert isinstance(parts, list)
+    return float(next(part["ninth_tenth"] for part in parts if part["name"] == name))
+
+
+def _worst(report: dict[str, object], name: str) -> list[dict[str, float]]:
+    worst = report["worst"]
+    assert isinstance(worst, list)
+    return [row for row in worst if row["name"] == name]

@@ -47,7 +47,7 @@ def test_nothing_in_a_step_waits_for_the_device(
 def test_a_gpu_is_exact_throughout() -> None:
     gpu = torch.device("cuda")
     assert precision_of(gpu, exact=True) == precision_of(gpu, exact=False)
-    assert precision_of(gpu, exact=True).prior_amp is None
+    assert precision_of(gpu, exact=True) == Precision(None, None, False)
     assert precision_of(CPU, exact=True).prior_amp is None
 
 
@@ -56,7 +56,7 @@ def test_a_cpu_takes_bfloat16_where_it_pays(monkeypatch: pytest.MonkeyPatch, pay
     monkeypatch.setattr(update, "multiplies_bfloat16", lambda: pays)
     narrow = torch.bfloat16 if pays else None
     assert precision_of(CPU, exact=False) == Precision(narrow, narrow, False)
-    assert precision_of(CPU, exact=True) == Precision(narrow, None, True)
+    assert precision_of(CPU, exact=True) == Precision(None, None, True)
 
 
 def test_the_exact_phase_forbids_reduced_products(photo: Photo) -> None:
