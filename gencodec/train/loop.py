@@ -27,7 +27,7 @@ from .depthwise import use_same_gradient
 from .journal import Journal
 from .plan import EXACT_FROM, TrainingPlan, crop_shape, learning_rate
 from .store import PhotoStore, on_device
-from .update import REPORT, Stepper, average, set_rate
+from .update import REPORT, Stepper, average, precision_of, set_rate
 
 LONGEST_STEP = 20.0
 """Seconds; a step that took longer was a paused process and counts as this much."""
@@ -79,10 +79,6 @@ class Training:
         self._reports: list[Tensor] = []
         self._clear_row()
         self._stepper = self._fresh_stepper()
-        # Shapes stay the same for thousands of steps; the fastest kernels are worth a search.
-        torch.backends.cudnn.benchmark = photos.device.type == "cuda"
-        if photos.device.type == "cuda":
-            torch.set_float32_matmul_precision("high")  # TensorFloat-32
 
     def to_the_end(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train; True when the plan is done, False when ``stop`` ended it (a checkpoint is kept).
@@ -130,7 +126,8 @@ class Training:
         x = self._photos.crops(count, side, rng)
         quality = on_device(steps_of(plan, count, rng), self._photos.device)
         set_rate(state, learning_rate(plan, part) * 0.5**state.returns)
-        self._reports.append(self._stepper.step(x, quality, exact=part >= EXACT_FROM))
+        precision = precision_of(state.device, exact=part >= EXACT_FROM)
+        self._reports.append(self._stepper.step(x, quality, precision))
         average(state, plan.ema_decay)
         state.step += 1
         self._row_pixels += count * side**2

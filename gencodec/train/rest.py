@@ -8,6 +8,7 @@ elsewhere: so one set of weights is measured in several kinds of arithmetic and 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,20 +27,13 @@ from gencodec.model.vae import ImageVae
 from gencodec.model.weights import thaw
 
 from .checkpoint import new_state
-from .depthwise import use_own_gradient
+from .depthwise import use_faster_gradient
 from .loop import spread
 from .options import add_machine, positive
-from .photos import Photo, PhotoFolder, held_out
+from .photos import Photo, PhotoFolder, split
 from .plan import TrainingPlan
 from .store import PhotoStore, on_device
-from .update import (
-    WARM_UP_STEPS,
-    Precision,
-    RecordedUpdate,
-    Update,
-    on_side_stream,
-    precision_of,
-)
+from .update import WARM_UP_STEPS, Precision, Stepper, precision_of
 
 PARTS = ("g_a", "h_a", "prior", "g_s")
 WORST = 12
@@ -94,33 +88,21 @@ class Rest:
 
 
 class Gradients:
-    """Steps that leave the weights as they are, and what their gradients were."""
+    """Steps as training takes them, at rate 0, and what their gradients were."""
 
     def __init__(
         self, vae: ImageVae, precision: Precision, *, compiled: bool, recorded: bool
     ) -> None:
-        if compiled:
-            use_own_gradient(vae)  # as in training
         self.state = new_state(vae, TrainingPlan(steps=1, learning_rate=0.0))
+        self._precision = precision
         # No norm is clipped to this one: a gradient that is clipped has another mean.
-        self._update: Update | RecordedUpdate = Update(
-            self.state, precision, float("inf"), compiled=compiled
+        self._stepper = Stepper(
+            self.state, float("inf"), compiled=compiled, recorded=recorded, say=_say
         )
-        self._recorded = recorded
-        self._taken = 0
 
     def of(self, x: Tensor, quality: Tensor) -> list[Tensor]:
         """x: (B, 3, H, W), quality: (B,) steps 0..255 -> each parameter's gradient."""
-        if not self._recorded:
-            self._update(x, quality)
-        elif self._taken < WARM_UP_STEPS:
-            on_side_stream(self._update, x, quality)
-        else:
-            if isinstance(self._update, Update):
-                torch.cuda.synchronize()
-                self._update = RecordedUpdate(self._update, x, quality)
-            self._update(x, quality)
-        self._taken += 1
+        self._stepper.step(x, quality, self._precision)
         return [
             torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             for parameter in self.state.current
@@ -202,12 +184,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("a mean and its error need 4 batches or more")
     weights, _ = open_weights(args.model, torch.device("cpu"))
     store = PhotoStore(_pictures(args.dirs, args.every), device)
-    if args.training and device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
     precision = precision_of(device, exact=True) if args.training else Precision(None, None, True)
-    gradients = Gradients(
-        thaw(weights).to(device).train(), precision, compiled=args.compile, recorded=args.record
-    )
+    vae = thaw(weights).to(device).train()
+    use_faster_gradient(vae, args.crops, args.side, _say, compiled=args.compile)
+    gradients = Gradients(vae, precision, compiled=args.compile, recorded=args.record)
     rows = restlessness(gradients, store, args.batches, args.crops, args.side, seed=7)
     rows.sort(key=lambda row: -row.t2)
     way = ("compiled " if args.compile else "") + ("recorded" if args.record else "plain")
@@ -235,7 +215,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _pictures(sources: Sequence[Path], every: int) -> list[Pixels]:
     found = [photo for photo in PhotoFolder(sources).new() if isinstance(photo, Photo)]
-    trained = [photo.pixels for photo in found if not held_out(photo.name)][::every]
+    trained, _ = split(found)
     if not trained:
         raise ImageError(f"no pictures in {', '.join(map(str, sources))}")
-    return trained
+    return [photo.pixels for photo in trained[::every]]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

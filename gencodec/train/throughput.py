@@ -24,7 +24,7 @@ from .meter import peak_flops, training_flops_per_pixel
 from .options import add_machine, positive
 from .plan import TrainingPlan, batch_shape
 from .store import PhotoStore, on_device
-from .update import WARM_UP_STEPS, Stepper, average
+from .update import WARM_UP_STEPS, Stepper, average, precision_of
 
 KERNELS = 12
 PROFILED_STEPS = 3
@@ -117,7 +117,7 @@ class Steps:
         """One step, as the training loop takes it."""
         x = self._store.crops(self._bench.crops, self._bench.side, self._rng)
         quality = on_device(spread(self._rng, self._bench.crops), self._bench.device)
-        self._stepper.step(x, quality, exact=exact)
+        self._stepper.step(x, quality, precision_of(self._bench.device, exact=exact))
         average(self._state, self._decay)
         self._state.step += 1
 
@@ -196,9 +196,6 @@ def run(args: argparse.Namespace) -> int:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     device = choose_device(args.device)
-    torch.backends.cudnn.benchmark = device.type == "cuda"
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
     shape = batch_shape(device.type)
     flops = training_flops_per_pixel(CONFIGS[args.config])
     peak_side = 8192 if device.type == "cuda" else 1024

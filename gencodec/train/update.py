@@ -134,18 +134,6 @@ class RecordedUpdate:
         return self._report.clone()
 
 
-def on_side_stream(
-    update: Callable[[Tensor, Tensor], Tensor], x: Tensor, quality: Tensor
-) -> Tensor:
-    """A step beside the current CUDA stream, as those before a recording must be taken."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        report = update(x, quality)
-    torch.cuda.current_stream().wait_stream(side)
-    return report
-
-
 class Stepper:
     """Takes steps in the fastest way that works here, and says so where one does not."""
 
@@ -165,13 +153,17 @@ class Stepper:
         self._compiled = compiled
         self._recorded = recorded
         self._say = say
+        if state.device.type == "cuda":
+            # Shapes stay the same for thousands of steps; the fastest kernels are worth a search.
+            torch.backends.cudnn.benchmark = True
+            # TensorFloat-32, where a step's precision is not exact.
+            torch.set_float32_matmul_precision("high")
         self._key: tuple[object, ...] | None = None
         self._taken = 0
         self._update: Callable[[Tensor, Tensor], Tensor] | None = None
 
-    def step(self, x: Tensor, quality: Tensor, *, exact: bool) -> Tensor:
+    def step(self, x: Tensor, quality: Tensor, precision: Precision) -> Tensor:
         """One step on a batch; the report (4,) stays on the device."""
-        precision = precision_of(self._state.device, exact=exact)
         key = (tuple(x.shape), precision)
         if self._key != key or self._update is None:
             self._key, self._taken = key, 0
@@ -179,7 +171,7 @@ class Stepper:
         if self._compiled and self._taken == 0:
             report = self._first_compiled(x, quality, precision)
         elif self._recorded and self._taken < WARM_UP_STEPS:
-            report = on_side_stream(self._update, x, quality)
+            report = self._on_side_stream(x, quality)
         else:
             if self._recorded and self._taken == WARM_UP_STEPS:
                 self._record(x, quality)
@@ -206,6 +198,15 @@ class Stepper:
             self._compiled = False
             self._update = self._plain(precision)
             return self._update(x, quality)
+
+    def _on_side_stream(self, x: Tensor, quality: Tensor) -> Tensor:
+        assert self._update is not None
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            report = self._update(x, quality)
+        torch.cuda.current_stream().wait_stream(side)
+        return report
 
     def _record(self, x: Tensor, quality: Tensor) -> None:
         assert isinstance(self._update, Update)
