@@ -48,9 +48,9 @@ def precision_of(device: torch.device, *, exact: bool) -> Precision:
     """float32 on a GPU, with TensorFloat-32 products; on a CPU bfloat16 until the exact phase,
     where it pays.
 
-    TensorFloat-32 is exact for the prior's operands, none of which is wider than 8 bits.  A run
-    that ends in bfloat16 ends at the minimum of bfloat16, which is not that of the float32 in
-    which pictures are coded (``python -m gencodec.train rest``).
+    TensorFloat-32 is exact for the prior's operands, none of which is wider than 8 bits.  What
+    GPUs left in bfloat16 was not at rest in the float32 in which pictures are coded
+    (``python -m gencodec.train rest``).
     """
     if device.type == "cuda":
         return Precision(None, None, False)
