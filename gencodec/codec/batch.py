@@ -44,8 +44,8 @@ def compress_groups(
             steps = torch.full((len(part),), step, device=device)
             pixels = np.stack([three_channels(p.pixels) for p in part])
             y = analyze(weights.vae, pixels, steps)
-            y = refine(weights.vae, y, pixels, steps, search)
-            for picture, latents in zip(part, quantise(weights.vae, y, steps), strict=True):
+            y, z = refine(weights.vae, y, pixels, steps, search)
+            for picture, latents in zip(part, quantise(weights.vae, y, steps, z), strict=True):
                 streams.append(coder.submit(_pack, weights, picture, latents, step))
         return [stream.result() for stream in streams]
 

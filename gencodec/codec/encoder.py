@@ -13,7 +13,7 @@ from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import Weights
 
-from .latents import Latents
+from .latents import Latents, hyper_positions
 from .refine import NO_SEARCH, REACH, Search, refine
 from .stream import grey_of, pack_stream
 from .tiles import quantise_tiles, tile_parts
@@ -74,7 +74,7 @@ class Encoder:
 
     def _latents(self, step: int) -> Iterator[Latents]:
         at_step = self._tensor(step)
-        return quantise_tiles(self._weights, self._y(at_step), self._grid, at_step)
+        return quantise_tiles(self._weights, self._rows(at_step), self._grid, at_step)
 
     def _tensor(self, step: int) -> Tensor:
         return torch.full((1,), step, device=self._device)
@@ -90,22 +90,23 @@ class Encoder:
         )
         return pack_stream(header, tiles, self._grid, self._rest)
 
-    def _y(self, step: Tensor) -> Iterator[Tensor]:
-        """y of each row of tiles, (1, M, h, w) float32."""
+    def _rows(self, step: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """y (1, M, h, w) of each row of tiles, and z where a search has found another than h_a."""
         vae = self._weights.vae
         height = self._source.height if self._grid is None else self._grid.side
         for top in range(0, self._source.height, height):
             bottom = min(top + height, self._source.height)
             if self._search.effort == 0:
-                yield self._plain_y(top, bottom, step)
+                yield self._plain_y(top, bottom, step), None
                 continue
             reach = REACH * LATENT_STRIDE
             first, last = max(0, top - reach), min(self._source.height, bottom + reach)
             y = self._plain_y(first, last, step)
             pixels = self._source.rows(first, last)[None]
-            y = refine(vae, y, pixels, step, self._search)
+            y, z = refine(vae, y, pixels, step, self._search)
             start = (top - first) // LATENT_STRIDE
-            yield y[:, :, start : start + -(-(bottom - top) // LATENT_STRIDE)]
+            part = slice(start, start + -(-(bottom - top) // LATENT_STRIDE))
+            yield y[:, :, part], z[:, :, hyper_positions(part)]
 
     def _plain_y(self, top: int, bottom: int, step: Tensor) -> Tensor:
         vae = self._weights.vae

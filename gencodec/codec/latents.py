@@ -76,11 +76,20 @@ def hyper_latents(vae: ImageVae, y: Tensor) -> Tensor:
     return vae.h_a(y.to(weight.device, weight.dtype)).float().nan_to_num().clamp(-Z_MAX, Z_MAX)
 
 
-def quantise(vae: ImageVae, y: Tensor, step: Tensor) -> list[Latents]:
-    """y (B, M, h, w) float32, in quantisation steps; step (B,) -> the symbols of each picture."""
+def hyper_positions(part: slice) -> slice:
+    """The positions of z that go with these of y, of which the first begins one."""
+    return slice(part.start // HYPER_STRIDE, _hyper(part.stop))
+
+
+def quantise(vae: ImageVae, y: Tensor, step: Tensor, z: Tensor | None = None) -> list[Latents]:
+    """y (B, M, h, w) float32, in quantisation steps; step (B,) -> the symbols of each picture.
+
+    z: what goes with y, as of :func:`hyper_latents`, where it is another than h_a makes of y.
+    """
     prior = vae.prior
-    with torch.inference_mode():
-        z = hyper_latents(vae, y)
+    if z is None:
+        with torch.inference_mode():
+            z = hyper_latents(vae, y)
     # Where the GPU failed the self-test, the prior is on the CPU.
     y, z, row = (t.to(prior.device) for t in (y, z, table_rows(step)))
     with exact_arithmetic(prior.device):

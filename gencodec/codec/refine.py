@@ -1,9 +1,9 @@
 """Symbols that suit one picture better than rounding does: steps down its own gradient.
 
-g_a answers for all pictures at once, and rounding knows neither what a symbol costs nor what g_s
-makes of it together with its neighbours.  Each round of a search computes bits + lmbda * distortion
-of this picture and moves y (:mod:`gencodec.codec.search`).  A file made so is one like any other:
-what decodes it is the same.
+g_a and h_a answer for all pictures at once, and rounding knows neither what a symbol costs nor what
+g_s makes of it together with its neighbours.  Each round of a search computes bits + lmbda *
+distortion of this picture and moves y and z (:mod:`gencodec.codec.search`).  A file made so is one
+like any other: what decodes it is the same.
 
 Refining latents at encoding time follows Campos et al., arXiv:1906.01200.
 """
@@ -21,12 +21,11 @@ from gencodec.image import Pixels
 from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import strict_precision
-from gencodec.model.hyperprior import MEAN_UNITS
 from gencodec.model.quality import lmbda_of
-from gencodec.model.vae import ImageVae, Quantiser, bits_of, quantise_symbols, table_rows
+from gencodec.model.vae import Z_MAX, ImageVae, Quantiser, bits_of, table_rows
 
-from .latents import hyper_latents
-from .search import ANNEAL_FROM, SHARPNESS, anneal, descend
+from .latents import hyper_latents, hyper_positions
+from .search import ANNEAL_FROM, SHARPNESS, Values, anneal, descend
 from .transform import Window
 
 EFFORT_MAX = 1000
@@ -38,7 +37,11 @@ WINDOW_SIDE = 56
 """Positions of y that are refined together, in each direction: memory stays bounded."""
 
 REACH = 4
-"""Positions around a window that take part in it without being kept: as far as g_s sees."""
+"""Positions around a window that take part in it without being kept: as far as g_s sees, and a
+whole position of z."""
+
+POSITIONS: tuple[Callable[[slice], slice], ...] = (lambda part: part, hyper_positions)
+"""Where positions of y lie in y and in z."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,28 @@ class Search:
 NO_SEARCH = Search()
 
 
-def refine(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search) -> Tensor:
-    """y (B, M, h, w) of these pixels (B, H, W, 3) -> y of the same shape that costs less.
+def refine(
+    vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search
+) -> tuple[Tensor, Tensor]:
+    """y (B, M, h, w) of these pixels (B, H, W, 3) -> y and z (B, N, ceil(h/4), ceil(w/4)) for less.
 
-    step: (B,) quality steps. If it would cost more after all, by hard rounding, y stays.
+    step: (B,) quality steps. If they would cost more after all, by hard rounding, y stays, and z
+    is h_a's.
     """
     if search.effort == 0:
-        return y
-    refined = y.clone()
+        return y, hyper_latents(vae, y)
+    sides = (hyper_positions(slice(0, side)).stop for side in y.shape[2:])
+    found = y.clone(), y.new_zeros((len(y), vae.config.hyper, *sides))
     for rows in _windows(y.shape[2]):
         for columns in _windows(y.shape[3]):
             for one in (slice(index, index + 1) for index in range(len(y))):
                 part = y[one, :, rows.all, columns.all]
                 covered = pixels[one, rows.pixels(rows.all), columns.pixels(columns.all)]
                 better = _refined(vae, part, covered, step[one], search)
-                kept = better[:, :, rows.inner, columns.inner]
-                refined[one, :, rows.start : rows.stop, columns.start : columns.stop] = kept
-    return refined
+                for values, of_window, at in zip(found, better, POSITIONS, strict=True):
+                    inner = of_window[:, :, at(rows.inner), at(columns.inner)]
+                    values[one, :, at(rows.kept), at(columns.kept)] = inner
+    return found
 
 
 def _windows(length: int) -> list[Window]:
@@ -91,44 +99,46 @@ def _windows(length: int) -> list[Window]:
     ]
 
 
-def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search) -> Tensor:
-    """One window of one picture; the prior may be on another device than the transforms."""
+def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search) -> Values:
+    """y and z of one window of one picture; the prior may be on another device than the rest."""
     x = torch.tensor(pixels, device=step.device).permute(0, 3, 1, 2) / 255.0
     distortion = DISTORTIONS[search.tune]
     weight = lmbda_of(step) * 255.0**2 * x.shape[2] * x.shape[3]  # of distortion, in bits
     row = table_rows(step).to(vae.prior.device)
-    start = y.to(row.device).clone()
-    z = hyper_latents(vae, start).to(row.device)
+    start = tuple(each.to(row.device).clone() for each in (y, hyper_latents(vae, y)))
 
-    def distortion_bits(y_hat: Tensor) -> Tensor:
+    def cost(
+        values: Values, quantise_y: Quantiser | None = None, quantise_z: Quantiser | None = None
+    ) -> Tensor:
+        y, z = _bounded(values)
+        y_hat, z_hat, of_y, of_z = vae.quantised(y, z, row, quantise_y, quantise_z)
         # In float32 on a CPU: against bfloat16's error of x_hat, x_hat - x is small.
         x_hat = vae.g_s(y_hat.to(step.device), step)
         shown = x_hat[:, :, : x.shape[2], : x.shape[3]].float().clamp(0.0, 1.0)
-        return (weight * distortion(shown, x)).to(row.device)
-
-    def soft_cost(y: Tensor, quantise: Quantiser) -> Tensor:
-        y_hat, of_y, _ = vae.quantised(y, z, row, quantise)
-        return bits_of(y_hat, of_y) + distortion_bits(y_hat)
-
-    def cost(y: Tensor) -> Tensor:
-        z = hyper_latents(vae, y).to(row.device)  # as it will be when y is coded
-        y_hat, of_y, of_z = vae.quantised(y, z, row)
-        z_hat = of_z.mean16 / MEAN_UNITS + quantise_symbols(z, of_z)
-        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + distortion_bits(y_hat)
+        distorted = (weight * distortion(shown, x)).to(row.device)
+        return bits_of(y_hat, of_y) + bits_of(z_hat, of_z) + distorted
 
     if search.effort < ANNEAL_FROM:
-        moved = descend(start, soft_cost, search.effort, SHARPNESS[search.tune])
+        # Steps that suit y are too long for z, and shorter ones were not seen to gain anything.
+        only_y, z = start[:1], start[1:]
+        sharpness = SHARPNESS[search.tune]
+        moved = *descend(only_y, lambda y, q: cost((*y, *z), q), search.effort, sharpness), *z
     else:
-        moved = anneal(start, soft_cost, search.effort)
+        moved = anneal(start, lambda both, q: cost(both, q, q), search.effort)
     with strict_precision, torch.no_grad():
-        return _cheapest(start, moved, cost).to(y.device)
+        return tuple(each.to(step.device) for each in _bounded(_cheapest(start, moved, cost)))
 
 
-def _cheapest(start: Tensor, moved: Tensor, cost: Callable[[Tensor], Tensor]) -> Tensor:
+def _bounded(values: Values) -> Values:
+    y, z = values
+    return y, z.clamp(-Z_MAX, Z_MAX)
+
+
+def _cheapest(start: Values, moved: Values, cost: Callable[[Values], Tensor]) -> Values:
     """Where the whole way costs more than none, a part of it may still pay."""
     bound = cost(start)
     for share in SHARES:
-        candidate = start + share * (moved - start)
+        candidate = tuple(a + share * (b - a) for a, b in zip(start, moved, strict=True))
         if cost(candidate) < bound:
             return candidate
     return start

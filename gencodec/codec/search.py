@@ -1,6 +1,6 @@
 """Two ways down a picture's own cost: a few steps of descent, or annealing where there is time.
 
-Both move y against the gradient of bits + lmbda * distortion, and differ in what stands in for
+Both move values against the gradient of bits + lmbda * distortion, and differ in what stands in for
 rounding, which has none.  Descent has a steep curve through the same points, flat around whole
 symbols, so that only values which rounding was unsure of change sides.  Annealing draws lots
 between the two nearest symbols, less and less at random (Yang, Bamler and Mandt, arXiv:2006.04240):
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,8 +22,11 @@ from gencodec.model.hyperprior import MEAN_UNITS, Gaussians
 from gencodec.model.scales import SKIP_BELOW
 from gencodec.model.vae import Quantiser
 
-SoftCost = Callable[[Tensor, Quantiser], Tensor]
-"""y and what makes its symbols -> the cost of each picture, (B,)."""
+Values: TypeAlias = tuple[Tensor, ...]
+"""What may move: y, or y and z, (B, C, h, w) each."""
+
+SoftCost: TypeAlias = Callable[[Values, Quantiser], Tensor]
+"""Values and what makes their symbols -> the cost of each picture, (B,)."""
 
 LOSS_SCALE = 1.0 / 256.0
 """Keeps gradients inside half precision, which g_s has on a GPU."""
@@ -48,8 +52,8 @@ LAST_STEP = 0.3
 MOVE_MAX = 0.25
 """Symbols that a value moves at most in a round, however steep the slope."""
 
-ANNEAL_FROM = 32
-"""Rounds with which annealing was better at every quality; with 24 it was not at low ones."""
+ANNEAL_FROM = 24
+"""Rounds with which annealing was better at every quality; with 16 it was not at low ones."""
 
 HOT, COLD = 0.4, 0.15
 """Temperatures of the first lot and the last.  This and what follows was chosen on four held-out
@@ -65,37 +69,42 @@ SUREST = 1e-4
 """How near a whole symbol a value may be thought to be: nearer ones would never hear of others."""
 
 
-def descend(start: Tensor, cost: SoftCost, rounds: int, sharpness: float) -> Tensor:
-    """y (B, M, h, w) moved by plain gradient descent, the same every time."""
+def descend(start: Values, cost: SoftCost, rounds: int, sharpness: float) -> Values:
+    """Moved by plain gradient descent, the same every time."""
     soften = partial(soft_symbols, sharpness=sharpness)
     moved = start
     for index in range(rounds):
-        move = _step_size(rounds, index) / LOSS_SCALE * _gradient(moved, cost, soften)
-        moved = moved - move.clamp(-MOVE_MAX, MOVE_MAX)
+        size = _step_size(rounds, index) / LOSS_SCALE
+        moves = [size * gradient for gradient in _gradients(moved, cost, soften)]
+        moved = tuple(
+            values - move.clamp(-MOVE_MAX, MOVE_MAX)
+            for values, move in zip(moved, moves, strict=True)
+        )
     return moved
 
 
-def anneal(start: Tensor, cost: SoftCost, rounds: int) -> Tensor:
-    """y (B, M, h, w) moved by Adam while symbols are drawn by lot; a device repeats its lots."""
-    lots = torch.Generator(start.device).manual_seed(0)
-    moved = start.clone()
+def anneal(start: Values, cost: SoftCost, rounds: int) -> Values:
+    """Moved by Adam while symbols are drawn by lot; a device repeats its lots."""
+    lots = torch.Generator(start[0].device).manual_seed(0)
+    moved = tuple(values.clone() for values in start)
     first = ANNEALED_STEP * math.sqrt(100.0 / rounds)
-    optimizer = torch.optim.Adam([moved], lr=first, betas=BETAS)
+    optimizer = torch.optim.Adam(moved, lr=first, betas=BETAS)
     for index in range(rounds):
         part = index / rounds
         optimizer.param_groups[0]["lr"] = first * (1.0 - 0.9 * part)
         draw = partial(drawn_symbols, lots=lots, temperature=HOT * (COLD / HOT) ** part)
-        moved.grad = _gradient(moved, cost, draw)
+        for values, gradient in zip(moved, _gradients(moved, cost, draw), strict=True):
+            values.grad = gradient
         optimizer.step()
     return moved
 
 
-def _gradient(y: Tensor, cost: SoftCost, quantise: Quantiser) -> Tensor:
+def _gradients(values: Values, cost: SoftCost, quantise: Quantiser) -> Values:
     """Of LOSS_SCALE * cost; 0 where it is no number."""
     with strict_precision, torch.enable_grad():
-        leaf = y.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(LOSS_SCALE * cost(leaf, quantise).sum(), leaf)
-    return gradient.nan_to_num(0.0, 0.0, 0.0)
+        leaves = tuple(each.detach().requires_grad_() for each in values)
+        gradients = torch.autograd.grad(LOSS_SCALE * cost(leaves, quantise).sum(), leaves)
+    return tuple(gradient.nan_to_num(0.0, 0.0, 0.0) for gradient in gradients)
 
 
 def _step_size(rounds: int, index: int) -> float:

@@ -22,7 +22,7 @@ from gencodec.errors import ChecksumError, FormatError, LimitError
 from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.weights import Weights
 
-from .latents import Latents, decode_latents, quantise
+from .latents import Latents, decode_latents, hyper_positions, quantise
 
 AUTO_TILE_SIDE = 1024
 UNTILED_PIXELS = 16_000_000
@@ -63,13 +63,18 @@ def choose_grid(width: int, height: int, tile: int | str | None) -> TileGrid | N
 
 
 def quantise_tiles(
-    weights: Weights, rows: Iterable[Tensor], grid: TileGrid | None, step: Tensor
+    weights: Weights,
+    rows: Iterable[tuple[Tensor, Tensor | None]],
+    grid: TileGrid | None,
+    step: Tensor,
 ) -> Iterator[Latents]:
-    """y of each row of tiles, (1, M, h, w) float32 -> the symbols of each tile, in order."""
-    for y in rows:
+    """y and z of rows of tiles, as of :func:`quantise` -> the symbols of each tile, in order."""
+    for y, z in rows:
         side = y.shape[3] if grid is None else grid.side // LATENT_STRIDE
         for left in range(0, y.shape[3], side):
-            (latents,) = quantise(weights.vae, y[:, :, :, left : left + side], step)
+            part = slice(left, left + side)
+            of_tile = None if z is None else z[:, :, :, hyper_positions(part)]
+            (latents,) = quantise(weights.vae, y[:, :, :, part], step, of_tile)
             yield latents
 
 

@@ -46,6 +46,10 @@ class Window:
         return slice(self.first, self.last)
 
     @property
+    def kept(self) -> slice:
+        return slice(self.start, self.stop)
+
+    @property
     def inner(self) -> slice:
         """The ones to keep, counted from `first`."""
         return slice(self.start - self.first, self.stop - self.first)

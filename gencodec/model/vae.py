@@ -33,6 +33,15 @@ Quantiser = Callable[[Tensor, Gaussians], Tensor]
 """Values of y or z and what the prior says of them -> symbols, which need not be whole."""
 
 
+class Quantised(NamedTuple):
+    """What a decoder will have of y and z, and what the prior says of both."""
+
+    y_hat: Tensor  # (B, M, h, w)
+    z_hat: Tensor  # (B, N, ceil(h/4), ceil(w/4))
+    of_y: Gaussians
+    of_z: Gaussians
+
+
 class ImageVae(nn.Module):
     """g_a, h_a, prior and g_s of one configuration."""
 
@@ -63,7 +72,7 @@ class ImageVae(nn.Module):
             y = self.g_a(x, step).float()
             z = self.h_a(y).float().clamp(-Z_MAX, Z_MAX)
         with _autocast(x, prior_amp):
-            y_hat, of_y, of_z = self.quantised(y, z, table_rows(step))
+            y_hat, _, of_y, of_z = self.quantised(y, z, table_rows(step))
         with _autocast(x, amp):
             x_hat = self.g_s(y_hat, step).float()
         return Estimate(x_hat, trainable_bits(y, of_y), trainable_bits(z, of_z))
@@ -73,23 +82,26 @@ class ImageVae(nn.Module):
         """The same with real rounding and the bits of the symbols themselves, in float32."""
         y = self.g_a(x, step)
         z = self.h_a(y).clamp(-Z_MAX, Z_MAX)
-        y_hat, of_y, of_z = self.quantised(y, z, table_rows(step))
-        z_hat = of_z.mean16 / MEAN_UNITS + quantise_symbols(z, of_z)
+        y_hat, z_hat, of_y, of_z = self.quantised(y, z, table_rows(step))
         return Estimate(self.g_s(y_hat, step), bits_of(y_hat, of_y), bits_of(z_hat, of_z))
 
     def quantised(
-        self, y: Tensor, z: Tensor, row: Tensor, quantise: Quantiser | None = None
-    ) -> tuple[Tensor, Gaussians, Gaussians]:
-        """y (B, M, h, w) and z -> y_hat, and what the prior says of y and of z.
+        self,
+        y: Tensor,
+        z: Tensor,
+        row: Tensor,
+        quantise_y: Quantiser | None = None,
+        quantise_z: Quantiser | None = None,
+    ) -> Quantised:
+        """y (B, M, h, w) and z (B, N, ceil(h/4), ceil(w/4)) as a decoder will have them.
 
-        row: (B,) as of :func:`table_rows`. quantise: makes the symbols of y, in place of
+        row: (B,) as of :func:`table_rows`. quantise_y and quantise_z: make the symbols, in place of
         :func:`quantise_symbols`.
         """
-        quantise = quantise or quantise_symbols
+        quantise_y, quantise_z = quantise_y or quantise_symbols, quantise_z or quantise_symbols
         prior = self.prior
         of_z = Gaussians(*(t.expand_as(z) for t in prior.of_z(row)))
-        z_mean = of_z.mean16 / MEAN_UNITS
-        z_hat16 = (round_through(z - z_mean) + z_mean) * MEAN_UNITS
+        z_hat16 = quantise_z(z, of_z) * MEAN_UNITS + of_z.mean16
         features = prior.features(z_hat16, row, *y.shape[-2:])
         y_hat16 = torch.zeros_like(y)
         places: list[Slices] = []
@@ -99,13 +111,13 @@ class ImageVae(nn.Module):
             here = [coded_slices(index, phase, y.shape[1]) for phase in range(GROUPS)]
             said = prior.of_pass(index, context, row)
             known = [
-                quantise(y[place], part) * MEAN_UNITS + part.mean16
+                quantise_y(y[place], part) * MEAN_UNITS + part.mean16
                 for place, part in zip(here, said, strict=True)
             ]
             y_hat16 = y_hat16 + assemble(y, here, known)
             places, parts = places + here, parts + said
         of_y = Gaussians(*(assemble(y, places, each) for each in zip(*parts, strict=True)))
-        return y_hat16 / MEAN_UNITS, of_y, of_z
+        return Quantised(y_hat16 / MEAN_UNITS, z_hat16 / MEAN_UNITS, of_y, of_z)
 
 
 def table_rows(step: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gencodec
-from gencodec.codec import EFFORT_MAX, Codec, refine, search
+from gencodec.codec import EFFORT_MAX, Codec, latents, refine, search, tiles
 from gencodec.image import PictureRows, picture_from_array
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import ExactConv, exact_arithmetic
@@ -123,6 +123,24 @@ def test_windows_and_tiles(
     parts = cost_with(4)
     assert whole < 0.998 * plain
     assert parts < 0.998 * plain
+
+
+@pytest.mark.parametrize("tile", [None, 128])
+def test_the_z_of_the_search_is_the_one_in_the_file(
+    codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch, tile: int | None
+) -> None:
+    """y was chosen beside it: beside the z that h_a makes of the new y it costs more."""
+    pixels = photo(256, 256, 5)
+
+    def cost_now() -> float:
+        stream = codec.compress(pixels, quality=40, effort=search.ANNEAL_FROM, tile=tile)
+        codec.verify(stream)
+        return cost(codec, pixels, stream, 40)
+
+    searched = cost_now()
+    plain = latents.quantise
+    monkeypatch.setattr(tiles, "quantise", lambda vae, y, step, z: plain(vae, y, step))
+    assert searched < 0.999 * cost_now()
 
 
 def test_a_batch_has_what_single_pictures_have(codec: Codec, photo: Photo) -> None:
