@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,12 @@ from .store import PhotoStore, on_device
 from .update import WARM_UP_STEPS, Precision, Stepper, precision_of
 
 PARTS = ("g_a", "h_a", "prior", "g_s")
+
+ARITHMETIC: dict[str, Callable[[torch.device], Precision]] = {
+    "float32": lambda device: Precision(None, None, True),
+    "bfloat16": lambda device: Precision(torch.bfloat16, None, True),
+    "training": lambda device: precision_of(device, exact=True),
+}
 WORST = 12
 LEAST_VARIANCE = 1e-20
 MOST = 400.0
@@ -45,7 +51,8 @@ WHAT = (
     "t2: over the numbers of one tensor of parameters, the mean of t^2 (of each at most 400), t "
     "being the mean gradient over its standard error, both over the batches; about 1 at rest, and "
     "else growing with their number; at_rest: what is expected of normal gradients with mean 0; "
-    "arithmetic: float32 throughout, or as in training; way: how steps are taken"
+    "arithmetic: of the transforms, the prior being float32, or as training ends; "
+    "way: how steps are taken"
 )
 
 
@@ -166,7 +173,12 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crops", type=positive, default=6, metavar="N")
     parser.add_argument("--side", type=positive, default=256, metavar="PIXELS")
     parser.add_argument("--every", type=positive, default=4, metavar="N", help="pictures: 1 in N")
-    parser.add_argument("--training", action="store_true", help="in training's arithmetic")
+    parser.add_argument(
+        "--arithmetic",
+        choices=ARITHMETIC,
+        default="float32",
+        help="of the transforms, or as training ends on the device (default: float32)",
+    )
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--record", action="store_true", help="by a CUDA graph")
     parser.add_argument("--note", default="", help="what the report should say of itself")
@@ -184,7 +196,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("a mean and its error need 4 batches or more")
     weights, _ = open_weights(args.model, torch.device("cpu"))
     store = PhotoStore(_pictures(args.dirs, args.every), device)
-    precision = precision_of(device, exact=True) if args.training else Precision(None, None, True)
+    precision = ARITHMETIC[args.arithmetic](device)
     vae = thaw(weights).to(device).train()
     use_faster_gradient(vae, args.crops, args.side, _say, compiled=args.compile)
     gradients = Gradients(vae, precision, compiled=args.compile, recorded=args.record)
@@ -195,7 +207,7 @@ def run(args: argparse.Namespace) -> int:
         what=WHAT,
         note=args.note,
         weights=weights.digest.hex(),
-        arithmetic="as in training" if args.training else "float32",
+        arithmetic=args.arithmetic,
         way=way,
         batches=args.batches,
         crops=args.crops,

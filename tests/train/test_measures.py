@@ -148,6 +148,17 @@ def test_rest_tells_weights_that_training_left_from_weights_that_were_moved(
     assert worst[0]["t2"] > 3 * max([row["t2"] for row in _worst(before, "g_s.leave.bias")] + [1])
 
 
+def test_rest_in_another_arithmetic(run: Path, pictures: Path, tmp_path: Path) -> None:
+    weights = run / "weights.safetensors"
+    arguments = ("-m", weights, "--batches", 4, "--crops", 1, "--side", 64, "--device", "cpu")
+    plain, narrow = (
+        report_of(tmp_path, "rest", pictures, *arguments, "--arithmetic", name)
+        for name in ("float32", "bfloat16")
+    )
+    assert (plain["arithmetic"], narrow["arithmetic"]) == ("float32", "bfloat16")
+    assert plain["worst"] != narrow["worst"] and plain["weights"] == narrow["weights"]
+
+
 def _part(report: dict[str, object], name: str) -> float:
     parts = report["parts"]
     assert isinstance(parts, list)
