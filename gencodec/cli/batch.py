@@ -44,6 +44,7 @@ class Teller(Protocol):
     def done(self, line: str, record: Record) -> None: ...
     def note(self, name: str, text: str) -> None: ...
     def detail(self, text: str) -> None: ...
+    def progress(self) -> Callable[[float], None]: ...
 
 
 Work = Callable[[Job, argparse.Namespace, CodecOnDemand, Teller], None]
@@ -67,6 +68,9 @@ class Outbox:
 
     def detail(self, text: str) -> None:
         self.said.append(("detail", (text,)))
+
+    def progress(self) -> Callable[[float], None]:
+        return lambda share: None  # there are other files, and a bar for them
 
     def deliver(self, job: Job, reporter: Reporter) -> None:
         """Tell it; AbortError if no other job would fare better."""

@@ -174,7 +174,7 @@ def make_stream(
     for text in notes:
         reporter.note(job.name, text)
     unloaded = codec.seconds
-    made = targets.make(codec.get(), rows, picture, args)
+    made = targets.make(codec.get(), rows, picture, args, reporter.progress)
     stream = made.stream
     if args.verify:
         codec.get().verify(stream, max_pixels=args.max_pixels)

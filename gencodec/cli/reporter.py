@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal
@@ -46,6 +46,7 @@ class Reporter:
         self._bytes_in = self._bytes_out = 0
         self._expected = 0
         self._started = time.perf_counter()
+        self._several = False
         self._bar: Any = None
 
     @property
@@ -74,15 +75,35 @@ class Reporter:
     def expect(self, files: int) -> None:
         """Show a progress bar if there is more than one file and somebody is watching."""
         self._expected = files + self._skipped + len(self._failures)
-        if files < 2 or self._quiet or sys.stderr is None or not sys.stderr.isatty():
-            return
+        self._several = files > 1
+        if self._several and self._watched:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=files, unit="file", file=sys.stderr, leave=False, smoothing=0.1)
+
+    @property
+    def _watched(self) -> bool:
+        return not self._quiet and sys.stderr is not None and sys.stderr.isatty()
+
+    def progress(self) -> Callable[[float], None]:
+        """Show a progress bar for a long work on the only file, if somebody is watching.
+
+        What is returned takes the shares of the work as they are done, 1 in all.
+        """
+        if self._several or not self._watched:
+            return lambda share: None
         from tqdm import tqdm
 
-        self._bar = tqdm(total=files, unit="file", file=sys.stderr, leave=False, smoothing=0.1)
+        form = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
+        self._bar = tqdm(total=1.0, bar_format=form, file=sys.stderr, leave=False)
+        return self._bar.update
 
     def advance(self) -> None:
         """One file less to do."""
-        if self._bar is not None:
+        if self._bar is not None and not self._several:
+            self._bar.close()
+            self._bar = None
+        elif self._bar is not None:
             saved = self._bytes_in - self._bytes_out
             if saved > 0:  # decompressing, there is nothing to boast of
                 self._bar.set_postfix_str(f"saved {size(saved)}", refresh=False)

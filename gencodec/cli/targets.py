@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,16 +109,23 @@ def check(args: argparse.Namespace) -> None:
 
 
 def make(
-    codec: Codec, source: PixelRows, picture: Picture | None, args: argparse.Namespace
+    codec: Codec,
+    source: PixelRows,
+    picture: Picture | None,
+    args: argparse.Namespace,
+    progress: Callable[[], Callable[[float], None]],
 ) -> Made:
     """The stream that the options ask for; raises TargetError if no quality meets a target.
 
-    picture: what alpha and metadata are taken from, if there are any.
+    picture: what alpha and metadata are taken from, if there are any. progress: begins to show how
+    far a long work is; what it returns takes shares of that.
     """
     from gencodec.codec import Search
 
     search = Search(args.effort, args.tune)
     if not args.searches:
+        if args.effort:
+            search = Search(args.effort, args.tune, progress())
         how = {"quality": args.quality, "tile": args.tile, "search": search}
         if picture is not None:
             stream = codec.compress_picture(picture, **how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -103,10 +104,15 @@ class Encoder:
             first, last = max(0, top - reach), min(self._source.height, bottom + reach)
             y = self._plain_y(first, last, step)
             pixels = self._source.rows(first, last)[None]
-            y, z = refine(vae, y, pixels, step, self._search)
+            y, z = refine(vae, y, pixels, step, self._search_of(bottom - top))
             start = (top - first) // LATENT_STRIDE
             part = slice(start, start + -(-(bottom - top) // LATENT_STRIDE))
             yield y[:, :, part], z[:, :, hyper_positions(part)]
+
+    def _search_of(self, rows: int) -> Search:
+        """The search of so many of the picture's rows."""
+        part, watch = rows / self._source.height, self._search.watch
+        return replace(self._search, watch=lambda share: watch(part * share))
 
     def _plain_y(self, top: int, bottom: int, step: Tensor) -> Tensor:
         vae = self._weights.vae

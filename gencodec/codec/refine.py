@@ -11,7 +11,8 @@ Refining latents at encoding time follows Campos et al., arXiv:1906.01200.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -44,16 +45,22 @@ POSITIONS: tuple[Callable[[slice], slice], ...] = (lambda part: part, hyper_posi
 """Where positions of y lie in y and in z."""
 
 
+def _unwatched(share: float) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True)
 class Search:
     """How long to look for better symbols, and what is better.
 
     effort: rounds, 0 to EFFORT_MAX; each takes about as long as four decodings.  tune: a name in
-    :data:`gencodec.model.distortion.DISTORTIONS`.  ValueError when either is out of range.
+    :data:`gencodec.model.distortion.DISTORTIONS`.  watch: told now and then what further share of
+    the picture's search is done, 1 in all.  ValueError when effort or tune is out of range.
     """
 
     effort: int = 0
     tune: str = "mse"
+    watch: Callable[[float], None] = field(default=_unwatched, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.effort <= EFFORT_MAX:
@@ -82,7 +89,9 @@ def refine(
             for one in (slice(index, index + 1) for index in range(len(y))):
                 part = y[one, :, rows.all, columns.all]
                 covered = pixels[one, rows.pixels(rows.all), columns.pixels(columns.all)]
-                better = _refined(vae, part, covered, step[one], search)
+                size = (rows.stop - rows.start) * (columns.stop - columns.start)
+                watch = partial(search.watch, size / (y[:, 0].numel() * search.effort))
+                better = _refined(vae, part, covered, step[one], search, watch)
                 for values, of_window, at in zip(found, better, POSITIONS, strict=True):
                     inner = of_window[:, :, at(rows.inner), at(columns.inner)]
                     values[one, :, at(rows.kept), at(columns.kept)] = inner
@@ -99,8 +108,18 @@ def _windows(length: int) -> list[Window]:
     ]
 
 
-def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search) -> Values:
-    """y and z of one window of one picture; the prior may be on another device than the rest."""
+def _refined(
+    vae: ImageVae,
+    y: Tensor,
+    pixels: Pixels,
+    step: Tensor,
+    search: Search,
+    watch: Callable[[], None],
+) -> Values:
+    """y and z of one window of one picture; the prior may be on another device than the rest.
+
+    watch: called after each round.
+    """
     x = torch.tensor(pixels, device=step.device).permute(0, 3, 1, 2) / 255.0
     distortion = DISTORTIONS[search.tune]
     weight = lmbda_of(step) * 255.0**2 * x.shape[2] * x.shape[3]  # of distortion, in bits
@@ -122,9 +141,10 @@ def _refined(vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Sea
         # Steps that suit y are too long for z, and shorter ones were not seen to gain anything.
         only_y, z = start[:1], start[1:]
         sharpness = SHARPNESS[search.tune]
-        moved = *descend(only_y, lambda y, q: cost((*y, *z), q), search.effort, sharpness), *z
+        moved = descend(only_y, lambda y, q: cost((*y, *z), q), search.effort, sharpness, watch)
+        moved = *moved, *z
     else:
-        moved = anneal(start, lambda both, q: cost(both, q, q), search.effort)
+        moved = anneal(start, lambda both, q: cost(both, q, q), search.effort, watch)
     with strict_precision, torch.no_grad():
         return tuple(each.to(step.device) for each in _bounded(_cheapest(start, moved, cost)))
 

@@ -69,8 +69,10 @@ SUREST = 1e-4
 """How near a whole symbol a value may be thought to be: nearer ones would never hear of others."""
 
 
-def descend(start: Values, cost: SoftCost, rounds: int, sharpness: float) -> Values:
-    """Moved by plain gradient descent, the same every time."""
+def descend(
+    start: Values, cost: SoftCost, rounds: int, sharpness: float, watch: Callable[[], None]
+) -> Values:
+    """Moved by plain gradient descent, the same every time; watch: called after each round."""
     soften = partial(soft_symbols, sharpness=sharpness)
     moved = start
     for index in range(rounds):
@@ -80,10 +82,11 @@ def descend(start: Values, cost: SoftCost, rounds: int, sharpness: float) -> Val
             values - move.clamp(-MOVE_MAX, MOVE_MAX)
             for values, move in zip(moved, moves, strict=True)
         )
+        watch()
     return moved
 
 
-def anneal(start: Values, cost: SoftCost, rounds: int) -> Values:
+def anneal(start: Values, cost: SoftCost, rounds: int, watch: Callable[[], None]) -> Values:
     """Moved by Adam while symbols are drawn by lot; a device repeats its lots."""
     lots = torch.Generator(start[0].device).manual_seed(0)
     moved = tuple(values.clone() for values in start)
@@ -96,6 +99,7 @@ def anneal(start: Values, cost: SoftCost, rounds: int) -> Values:
         for values, gradient in zip(moved, _gradients(moved, cost, draw), strict=True):
             values.grad = gradient
         optimizer.step()
+        watch()
     return moved
 
 

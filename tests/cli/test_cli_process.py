@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gencodec.cli import main
 from gencodec.errors import GencodecError
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 MakeStream = Callable[..., bytes]
+Photo = Callable[..., np.ndarray]
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes and signals")
@@ -178,23 +181,18 @@ def test_signals_leave_no_partial_file(tmp_path: Path, number: int, code: int) -
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("files", "flags", "shown"), [(2, [], True), (1, [], False), (2, ["--quiet"], False)]
-)
-def test_a_progress_bar_for_several_files_on_a_terminal(
-    tmp_path: Path, checkout: Path, files: int, flags: list[str], shown: bool
-) -> None:
+def on_a_terminal(folder: Path, checkout: Path, *arguments: str) -> tuple[int, bytes]:
+    """Exit code and what stands on the terminal that stderr is."""
     pty = pytest.importorskip("pty", reason="needs POSIX terminals")
-    (tmp_path / "bad.gnc").write_bytes(b"no stream")
-    ours, theirs = pty.openpty()
     fcntl = pytest.importorskip("fcntl")
     termios = pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     code = subprocess.run(
-        [sys.executable, "-m", "gencodec", "verify", *["bad.gnc"] * files, *flags],
+        [sys.executable, "-m", "gencodec", *arguments],
         stdin=subprocess.DEVNULL,
         stderr=theirs,
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(checkout)},
         timeout=60,
     ).returncode
@@ -204,9 +202,33 @@ def test_a_progress_bar_for_several_files_on_a_terminal(
         while chunk := os.read(ours, 4096):
             screen += chunk
     os.close(ours)
+    return code, screen
+
+
+@pytest.mark.parametrize(
+    ("files", "flags", "shown"), [(2, [], True), (1, [], False), (2, ["--quiet"], False)]
+)
+def test_a_progress_bar_for_several_files_on_a_terminal(
+    tmp_path: Path, checkout: Path, files: int, flags: list[str], shown: bool
+) -> None:
+    (tmp_path / "bad.gnc").write_bytes(b"no stream")
+    code, screen = on_a_terminal(tmp_path, checkout, "verify", *["bad.gnc"] * files, *flags)
     assert code == 1
     assert screen.count(b"gencodec: bad.gnc: this is not a gencodec file") == files
     assert (f"/{files}".encode() in screen) is shown
+
+
+@pytest.mark.parametrize(("flags", "shown"), [((), True), (("--quiet",), False)])
+@pytest.mark.parametrize("tile", ["none", "64"])
+def test_a_progress_bar_for_an_effort_on_a_terminal(
+    tmp_path: Path, checkout: Path, photo: Photo, tile: str, flags: tuple[str, ...], shown: bool
+) -> None:
+    Image.fromarray(photo(150, 100)).save(tmp_path / "a.png")
+    how = ("--effort", "3", "--tile", tile, "--threads", "2", *flags)
+    code, screen = on_a_terminal(tmp_path, checkout, "compress", "a.png", *how)
+    assert code == 0 and (tmp_path / "a.gnc").exists()
+    assert (b"%|" in screen) is shown and (b" left" in screen) is shown
+    assert (b"a.png -> a.gnc: " in screen) is shown
 
 
 def test_no_progress_bar_elsewhere(run: Run, tmp_path: Path) -> None:
