@@ -219,12 +219,11 @@ def test_a_progress_bar_for_several_files_on_a_terminal(
 
 
 @pytest.mark.parametrize(("flags", "shown"), [((), True), (("--quiet",), False)])
-@pytest.mark.parametrize("tile", ["none", "64"])
 def test_a_progress_bar_for_an_effort_on_a_terminal(
-    tmp_path: Path, checkout: Path, photo: Photo, tile: str, flags: tuple[str, ...], shown: bool
+    tmp_path: Path, checkout: Path, photo: Photo, flags: tuple[str, ...], shown: bool
 ) -> None:
     Image.fromarray(photo(150, 100)).save(tmp_path / "a.png")
-    how = ("--effort", "3", "--tile", tile, "--threads", "2", *flags)
+    how = ("--effort", "3", "--tile", "64", "--threads", "2", *flags)
     code, screen = on_a_terminal(tmp_path, checkout, "compress", "a.png", *how)
     assert code == 0 and (tmp_path / "a.gnc").exists()
     assert (b"%|" in screen) is shown and (b" left" in screen) is shown
