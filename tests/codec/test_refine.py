@@ -129,10 +129,10 @@ def test_the_z_of_the_search_is_the_one_in_the_file(
     codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """y was chosen beside it: beside the z that h_a makes of the new y it costs more."""
-    pixels = photo(256, 256, 5)
+    pixels = photo(128, 128, 5)
 
     def cost_now() -> float:
-        stream = codec.compress(pixels, quality=40, effort=search.ANNEAL_FROM, tile=128)
+        stream = codec.compress(pixels, quality=40, effort=search.ANNEAL_FROM, tile=64)
         codec.verify(stream)
         return cost(codec, pixels, stream, 40)
 
