@@ -2,8 +2,8 @@
 
 g_a and h_a answer for all pictures at once, and rounding knows neither what a symbol costs nor what
 g_s makes of it together with its neighbours.  Each round of a search computes bits + lmbda *
-distortion of this picture and moves y and z (:mod:`gencodec.codec.search`).  A file made so is one
-like any other: what decodes it is the same.
+distortion of this picture and moves y, and where it anneals z too (:mod:`gencodec.codec.search`).
+A file made so is one like any other: what decodes it is the same.
 
 Refining latents at encoding time follows Campos et al., arXiv:1906.01200.
 """
