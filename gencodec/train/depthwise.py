@@ -47,7 +47,10 @@ def _convolved(x: Tensor, weight: Tensor) -> Tensor:
         moved.float() * column.float()[:, None, None]
         for moved, column in zip(_moved(x, x), weight.flatten(1).unbind(1), strict=True)
     ]
-    return sum(products[1:], products[0]).to(x.dtype)
+    total = sum(products[1:], products[0])
+    # Not a conversion to the type it has: by torch 2.11's compiler a Function whose last operation
+    # is one has a gradient of zero.
+    return total if total.dtype == x.dtype else total.to(x.dtype)
 
 
 def _moved(x: Tensor, like: Tensor) -> list[Tensor]:
