@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from gencodec.model.exact import strict_precision
 from gencodec.model.quality import lmbda_of
 from gencodec.model.vae import Estimate, ImageVae
 
+from .agreement import disagreement
 from .checkpoint import RunState
 
 REPORT = ("loss", "bpp", "psnr", "norm")
@@ -99,13 +101,18 @@ class Update:
         self.estimated = torch.compile(estimated, dynamic=False) if compiled else estimated
         self.distortion = torch.compile(distortion, dynamic=False) if compiled else distortion
 
-    def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
-        vae, optimizer = self.state.vae, self.state.optimizer
-        optimizer.zero_grad(set_to_none=True)
+    def gradients(self, x: Tensor, quality: Tensor) -> list[Tensor]:
+        """Forward and backward alone; the report is without the norm."""
+        self.state.optimizer.zero_grad(set_to_none=True)
         with strict_precision if self.precision.exact else contextlib.nullcontext():
-            estimate = self.estimated(vae, x, quality, self.precision)
+            estimate = self.estimated(self.state.vae, x, quality, self.precision)
             loss, *report = losses(estimate, x, quality, self.distortion)
             loss.backward()
+        return report
+
+    def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
+        optimizer = self.state.optimizer
+        report = self.gradients(x, quality)
         norm = torch.nn.utils.clip_grad_norm_(self.state.current, self.clip_norm)
         finite = torch.isfinite(norm) & torch.isfinite(report[0])
         # The fused optimiser passes over a step that this marks (GradScaler's way).
@@ -167,10 +174,8 @@ class Stepper:
         key = (tuple(x.shape), precision)
         if self._key != key or self._update is None:
             self._key, self._taken = key, 0
-            self._update = self._plain(precision)
-        if self._compiled and self._taken == 0:
-            report = self._first_compiled(x, quality, precision)
-        elif self._recorded and self._taken < WARM_UP_STEPS:
+            self._update = self._chosen(x, quality, precision)
+        if self._recorded and self._taken < WARM_UP_STEPS:
             report = self._on_side_stream(x, quality)
         else:
             if self._recorded and self._taken == WARM_UP_STEPS:
@@ -179,25 +184,23 @@ class Stepper:
         self._taken += 1
         return report
 
-    def _plain(self, precision: Precision) -> Update:
-        return Update(
-            self._state,
-            precision,
-            self._clip_norm,
-            distortion=self._distortion,
-            compiled=self._compiled,
-        )
-
-    def _first_compiled(self, x: Tensor, quality: Tensor, precision: Precision) -> Tensor:
-        assert self._update is not None
+    def _chosen(self, x: Tensor, quality: Tensor, precision: Precision) -> Update:
+        """The compiled step where one is asked for and has the gradients of the plain one."""
+        make = partial(Update, self._state, precision, self._clip_norm, distortion=self._distortion)
+        plain = make(compiled=False)
+        if not self._compiled:
+            return plain
+        compiled = make(compiled=True)
+        ways = (partial(each.gradients, x, quality) for each in (plain, compiled))
         try:
-            return self._update(x, quality)
+            reason = disagreement(self._state.current, *ways)
         except Exception as error:  # a compiler fails in its own ways; nothing is lost yet
-            reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else ""
-            self._say(f"torch.compile does not work here, going on without: {reason}")
-            self._compiled = False
-            self._update = self._plain(precision)
-            return self._update(x, quality)
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:120]
+        if not reason:
+            return compiled
+        self._say(f"torch.compile does not work here, going on without: {reason}")
+        self._compiled = False
+        return plain
 
     def _on_side_stream(self, x: Tensor, quality: Tensor) -> Tensor:
         assert self._update is not None
