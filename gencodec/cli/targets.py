@@ -73,7 +73,7 @@ def add_quality(parser: options.CommandParser) -> None:
         metavar="N",
         help="look over the symbols of each picture N times for better ones, 0 to "
         f"{options.EFFORT_MAX}: smaller files of the same quality, each time for about as long as "
-        "four decodings; 4 bring 70 %% of what 32 do (default: 0)",
+        "four decodings; 4 bring half of what 100 do (default: 0)",
     )
     parser.add_argument(
         "--tune",
