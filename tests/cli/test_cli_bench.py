@@ -45,7 +45,7 @@ def folder(tmp_path: Path, make_photo: Callable[..., Path]) -> Path:
 
 @needs_shell
 @pytest.mark.slow
-def test_bugs_are_reported_and_the_run_goes_on(run: Run, folder: Path) -> None:
+def test_bugs_are_reported_and_the_run_goes_on(run: Run, here: Run, folder: Path) -> None:
     words = ["bench", "photos", "--against", "copy,picky,missing", "--codecs", "codecs.toml"]
     words += ["-q", "20,50,80", "--jobs", "1", "--cache", "cache", "-o", "out.json"]
     result = run(*words)
@@ -72,7 +72,7 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, folder: Path) -> None:
     (folder.parent / "codecs.toml").write_text(CODECS.replace("test $(wc", "false && test $(wc"))
     words[3] = "copy"
     before = sorted((folder.parent / "cache").rglob("*.json"))
-    assert run(*words, "-f").returncode == 1
+    assert here(*words, "-f").returncode == 1
     assert sorted((folder.parent / "cache").rglob("*.json")) == before
     assert json.loads((folder.parent / "out.json").read_text())["images"] == [
         row for row in rows if row["codec"] != "picky"

@@ -69,7 +69,7 @@ def test_each_tune_is_best_at_its_own(photo: Photo, effort: int, model: str | No
 @pytest.mark.parametrize("tune", DISTORTIONS)
 def test_more_rounds_find_more(codec: Codec, photo: Photo, tune: str) -> None:
     """From annealing what descent does not, and the same whenever it is asked."""
-    pixels, costs = photo(128, 128, 5), []
+    pixels, costs = photo(96, 96, 5), []
     for effort in (0, 4, search.ANNEAL_FROM, 3 * search.ANNEAL_FROM):
         stream = codec.compress(pixels, quality=70, effort=effort, tune=tune if effort else "mse")
         codec.verify(stream)
@@ -87,7 +87,7 @@ def test_more_rounds_find_more(codec: Codec, photo: Photo, tune: str) -> None:
     effort=st.sampled_from((2, search.ANNEAL_FROM)),
     tune=st.sampled_from(sorted(DISTORTIONS)),
 )
-@settings(max_examples=16)
+@settings(max_examples=10)
 def test_any_size_and_content(
     tiny: Codec, height: int, width: int, seed: int, grey: bool, effort: int, tune: str
 ) -> None:

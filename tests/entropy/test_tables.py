@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gencodec.entropy import N_SCALES, ScaleTables, gaussian_tables
@@ -70,6 +70,7 @@ def test_gaussian_tables_are_valid_symmetric_and_close_to_the_gaussian() -> None
 
 
 @given(st.floats(0.01, 10.0), st.floats(1.01, 1.15))
+@settings(max_examples=30)
 def test_any_ascending_scales_can_be_tabled(first: float, ratio: float) -> None:
     tables = gaussian_tables(np.minimum(first * ratio ** np.arange(N_SCALES), 8000 + np.arange(64)))
     tables.validate()
