@@ -13,7 +13,7 @@ from torch import Tensor
 
 SILENT = 0.1
 """Share of the plain gradient's norm under which the other one counts as missing.  Other noise and
-other rounding left 0.45 or more of every tensor's (the weights of ``base``, 4 and 12 crops)."""
+other rounding left 0.45 or more of every tensor's (trained weights of ``base``, 4 and 12 crops)."""
 ALIKE = 0.3
 """The least median, over the tensors, of the cosine between both: other noise and bfloat16 in place
 of float32, together, left 0.56 of it."""
@@ -30,7 +30,8 @@ def disagreement(
     first, second = (_gradients(parameters, way) for way in (plain, other))
     norms = [(float(a.norm()), float(b.norm())) for a, b in zip(first, second, strict=True)]
     speaking = [index for index, (norm, _) in enumerate(norms) if norm > 0.0]
-    silent = sum(norms[index][1] < SILENT * norms[index][0] for index in speaking)
+    # Written so that a norm that is no number counts as missing too.
+    silent = sum(not norms[index][1] >= SILENT * norms[index][0] for index in speaking)
     if silent:
         return f"{silent} of {len(speaking)} gradients are missing"
     cosines = sorted(
