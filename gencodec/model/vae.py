@@ -59,20 +59,18 @@ class ImageVae(nn.Module):
         step: Tensor,
         *,
         amp: torch.dtype | None = None,
-        prior_amp: torch.dtype | None = None,
     ) -> Estimate:
         """x: (B, 3, H, W) in 0..1, sides multiples of 64; step: (B,) integers 0..255.
 
         Bits are those of the rounded y and z, with a stand-in for the gradient that rounding
         has not (:func:`trainable_bits`); g_s and the context see rounded values with
-        straight-through gradients.  ``amp`` is the autocast dtype of the transforms and
-        ``prior_amp`` that of the prior, whose integers only float32 (None) renders exactly.
+        straight-through gradients.  ``amp`` is the autocast dtype of the transforms; the prior,
+        whose integers nothing less renders exactly, is float32.
         """
         with _autocast(x, amp):
             y = self.g_a(x, step).float()
             z = self.h_a(y).float().clamp(-Z_MAX, Z_MAX)
-        with _autocast(x, prior_amp):
-            y_hat, _, of_y, of_z = self.quantised(y, z, table_rows(step))
+        y_hat, _, of_y, of_z = self.quantised(y, z, table_rows(step))
         with _autocast(x, amp):
             x_hat = self.g_s(y_hat, step).float()
         return Estimate(x_hat, trainable_bits(y, of_y), trainable_bits(z, of_z))

@@ -21,6 +21,7 @@ COMMANDS = {
     "single": ("gencodec.train.single", "what one network for all rates costs against single ones"),
     "pages": ("gencodec.train.pages.draw", "draw pages as screens show them, to train on as well"),
     "rest": ("gencodec.train.rest", "whether the gradient of training is zero at some weights"),
+    "rounding": ("gencodec.train.rounding", "what narrower arithmetic leaves of a gradient"),
     "gain": ("gencodec.train.gain", "bits that weights save against others on a folder"),
 }
 

@@ -34,7 +34,9 @@ class _Depthwise(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         by_x = _convolved(grad, weight.flip((2, 3)).to(grad.dtype))
-        parts = [(moved * grad).sum((0, 2, 3), dtype=torch.float32) for moved in _moved(x, grad)]
+        # Products in float32: of two small numbers, float16 makes a zero.
+        wide = grad.float()
+        parts = [(moved.float() * wide).sum((0, 2, 3)) for moved in _moved(x, grad)]
         by_weight = torch.stack(parts, 1).reshape(weight.shape)
         return by_x.to(x.dtype), by_weight.to(weight.dtype)
 

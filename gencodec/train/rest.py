@@ -38,9 +38,10 @@ from .update import WARM_UP_STEPS, Precision, Stepper, precision_of
 PARTS = ("g_a", "h_a", "prior", "g_s")
 
 ARITHMETIC: dict[str, Callable[[torch.device], Precision]] = {
-    "float32": lambda device: Precision(None, None, True),
-    "bfloat16": lambda device: Precision(torch.bfloat16, None, True),
-    "training": lambda device: precision_of(device, exact=True),
+    "float32": lambda device: Precision(None, exact=True),
+    "float16": lambda device: Precision(torch.float16, exact=True),
+    "bfloat16": lambda device: Precision(torch.bfloat16, exact=True),
+    "training": lambda device: precision_of(device, last=True),
 }
 WORST = 12
 LEAST_VARIANCE = 1e-20
@@ -164,15 +165,22 @@ def parts_of(rows: Sequence[Restlessness]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def register(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``python -m gencodec.train rest``."""
+def add_batches(parser: argparse.ArgumentParser, *, batches: int) -> None:
+    """Arguments of whatever looks at the gradients of several batches."""
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what was trained on")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
     parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights (default: as shipped)")
-    parser.add_argument("--batches", type=positive, default=32, metavar="N")
+    parser.add_argument("--batches", type=positive, default=batches, metavar="N")
     parser.add_argument("--crops", type=positive, default=6, metavar="N")
     parser.add_argument("--side", type=positive, default=256, metavar="PIXELS")
     parser.add_argument("--every", type=positive, default=4, metavar="N", help="pictures: 1 in N")
+    parser.add_argument("--note", default="", help="what the report should say of itself")
+    add_machine(parser)
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``python -m gencodec.train rest``."""
+    add_batches(parser, batches=32)
     parser.add_argument(
         "--arithmetic",
         choices=ARITHMETIC,
@@ -181,8 +189,6 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--record", action="store_true", help="by a CUDA graph")
-    parser.add_argument("--note", default="", help="what the report should say of itself")
-    add_machine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -195,7 +201,7 @@ def run(args: argparse.Namespace) -> int:
     if args.batches < 4:
         raise ValueError("a mean and its error need 4 batches or more")
     weights, _ = open_weights(args.model, torch.device("cpu"))
-    store = PhotoStore(_pictures(args.dirs, args.every), device)
+    store = PhotoStore(trained_pictures(args.dirs, args.every), device)
     precision = ARITHMETIC[args.arithmetic](device)
     vae = thaw(weights).to(device).train()
     use_faster_gradient(vae, args.crops, args.side, _say, compiled=args.compile)
@@ -225,7 +231,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pictures(sources: Sequence[Path], every: int) -> list[Pixels]:
+def trained_pictures(sources: Sequence[Path], every: int) -> list[Pixels]:
+    """One in ``every`` of what is trained on; ImageError if there is none."""
     found = [photo for photo in PhotoFolder(sources).new() if isinstance(photo, Photo)]
     trained, _ = split(found)
     if not trained:

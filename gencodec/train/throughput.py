@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -113,33 +114,33 @@ class Steps:
             self._state, plan.clip_norm, compiled=compiled, recorded=recorded, say=_say
         )
 
-    def step(self, *, exact: bool) -> None:
-        """One step, as the training loop takes it."""
+    def step(self, *, last: bool) -> None:
+        """One step, as the training loop takes it in its last phase or before."""
         x = self._store.crops(self._bench.crops, self._bench.side, self._rng)
         quality = on_device(spread(self._rng, self._bench.crops), self._bench.device)
-        self._stepper.step(x, quality, precision_of(self._bench.device, exact=exact))
+        self._stepper.step(x, quality, precision_of(self._bench.device, last=last))
         average(self._state, self._decay)
         self._state.step += 1
 
 
-def measure(bench: Bench, way: str, *, exact: bool) -> Way:
+def measure(bench: Bench, way: str, *, last: bool) -> Way:
     """Warm up, then as many steps as fit the time."""
     on_gpu = bench.device.type == "cuda"
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     steps = bench.stepper(compiled="compiled" in way, recorded="recorded" in way)
-    first = _seconds(steps, 1, bench.device, exact)
-    _seconds(steps, WARM_UP_STEPS + 2 if on_gpu else 1, bench.device, exact)
+    first = _seconds(steps, 1, bench.device, last)
+    _seconds(steps, WARM_UP_STEPS + 2 if on_gpu else 1, bench.device, last)
     count, taken = 0, 0.0
     while taken < bench.seconds:
         more = 10 if on_gpu else 1
-        taken += _seconds(steps, more, bench.device, exact)
+        taken += _seconds(steps, more, bench.device, last)
         count += more
     rate = bench.crops * bench.side**2 * count / taken
     return Way(
         way=way,
-        phase="exact" if exact else "first",
+        phase="last" if last else "first",
         crops=bench.crops,
         side=bench.side,
         steps=count,
@@ -212,11 +213,13 @@ def run(args: argparse.Namespace) -> int:
     ways = ["plain"] + (["recorded"] if device.type == "cuda" else [])
     if args.compile:
         ways += [f"compiled {way}" for way in ways]
+    both = [precision_of(device, last=last) for last in (False, True)]
+    phases = (False, True) if both[0] != both[1] else (True,)
     print(f"{flops / 1e3:.1f} kFLOP a pixel, peak {peak / 1e12:.4g} TFLOP/s")
     done: list[Way] = []
     kernels: tuple[Kernel, ...] = ()
-    for way, exact in [(way, exact) for way in ways for exact in (False, True)]:
-        done.append(measure(bench, way, exact=exact))
+    for way, last in product(ways, phases):
+        done.append(measure(bench, way, last=last))
         row = done[-1]
         print(
             f"{row.way}, {row.phase} phase: {row.milliseconds:.2f} ms a step of {row.crops} x "
@@ -242,11 +245,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _seconds(steps: Steps, count: int, device: torch.device, exact: bool) -> float:
+def _seconds(steps: Steps, count: int, device: torch.device, last: bool) -> float:
     _settle(device)
     begun = time.perf_counter()
     for _ in range(count):
-        steps.step(exact=exact)
+        steps.step(last=last)
     _settle(device)
     return time.perf_counter() - begun
 

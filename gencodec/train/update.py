@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from gencodec.codec.device import multiplies_bfloat16
 from gencodec.model.distortion import Distortion, squared_error
 from gencodec.model.exact import strict_precision
 from gencodec.model.quality import lmbda_of
@@ -37,32 +36,39 @@ Say = Callable[[str], None]
 class Precision:
     """Arithmetic of a phase.
 
-    amp: autocast type of the transforms.  prior_amp: that of the prior, None for float32.
+    amp: autocast type of the transforms, None for float32; the prior is float32 always.
     exact: whether float32 must be float32, so that the prior's integers are what they will be.
     """
 
     amp: torch.dtype | None
-    prior_amp: torch.dtype | None
     exact: bool
 
+    @property
+    def loss_scale(self) -> float:
+        """What the loss is multiplied by, so that float16 does not lose small gradients in zeros.
 
-def precision_of(device: torch.device, *, exact: bool) -> Precision:
-    """float32 on a GPU, with TensorFloat-32 products; on a CPU bfloat16 until the exact phase,
-    where it pays.
+        Between 2^8 and 2^14 it was seen to make no difference; at 2^10 even a picture of mere noise
+        at the highest quality, alone in its batch, leaves no gradient out of range.
+        """
+        return 2.0**10 if self.amp == torch.float16 else 1.0
 
-    TensorFloat-32 is exact for the prior's operands, none of which is wider than 8 bits.  What
-    GPUs left in bfloat16 was not at rest in the float32 in which pictures are coded
-    (``python -m gencodec.train rest``).
+
+def precision_of(device: torch.device, *, last: bool) -> Precision:
+    """float16 for the transforms on a GPU; in the last phase of a run and on a CPU float32.
+
+    On a GPU float32 products are TensorFloat-32, exact for the prior's operands, none of which is
+    wider than 8 bits.  float16 rounds as finely.  bfloat16 takes as long and rounds eight times as
+    coarsely, which near the end of a run drowns the gradient (``python -m gencodec.train
+    rounding``).
     """
     if device.type == "cuda":
-        return Precision(None, None, False)
-    narrow = torch.bfloat16 if multiplies_bfloat16() and not exact else None
-    return Precision(narrow, narrow, exact)
+        return Precision(None if last else torch.float16, exact=False)
+    return Precision(None, exact=True)
 
 
 def estimated(vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision) -> Estimate:
     """The training pass in a phase's arithmetic; x: (B, 3, H, W), quality: (B,) steps 0..255."""
-    return vae(x, quality, amp=precision.amp, prior_amp=precision.prior_amp)
+    return vae(x, quality, amp=precision.amp)
 
 
 def losses(
@@ -102,23 +108,26 @@ class Update:
         self.distortion = torch.compile(distortion, dynamic=False) if compiled else distortion
 
     def gradients(self, x: Tensor, quality: Tensor) -> list[Tensor]:
-        """Forward and backward alone; the report is without the norm."""
+        """Forward and backward alone, times the loss scale; the report is without the norm."""
         self.state.optimizer.zero_grad(set_to_none=True)
         with strict_precision if self.precision.exact else contextlib.nullcontext():
             estimate = self.estimated(self.state.vae, x, quality, self.precision)
             loss, *report = losses(estimate, x, quality, self.distortion)
-            loss.backward()
+            (loss * self.precision.loss_scale).backward()
         return report
 
     def __call__(self, x: Tensor, quality: Tensor) -> Tensor:
         optimizer = self.state.optimizer
         report = self.gradients(x, quality)
-        norm = torch.nn.utils.clip_grad_norm_(self.state.current, self.clip_norm)
+        scale = self.precision.loss_scale
+        norm = torch.nn.utils.clip_grad_norm_(self.state.current, self.clip_norm * scale)
         finite = torch.isfinite(norm) & torch.isfinite(report[0])
-        # The fused optimiser passes over a step that this marks (GradScaler's way).
+        # What GradScaler tells the fused optimiser: the step that is to be passed over, and the
+        # scale, which it takes away as it reads the gradients.
         optimizer.found_inf = torch.logical_not(finite).float()  # type: ignore[attr-defined]
+        optimizer.grad_scale = torch.full_like(norm, scale)  # type: ignore[attr-defined]
         optimizer.step()
-        return torch.stack((*report, norm))
+        return torch.stack((*report, norm / scale))
 
 
 class RecordedUpdate:

@@ -24,7 +24,7 @@ def steps(photo: Photo, *, compiled: bool) -> tuple[RunState, list[str]]:
     stepper = Stepper(state, 3.0, compiled=compiled, recorded=False, say=said.append)
     torch.manual_seed(5)
     for _ in range(2):
-        stepper.step(batch(photo), QUALITY, Precision(None, None, False))
+        stepper.step(batch(photo), QUALITY, Precision(None, exact=False))
     return state, said
 
 

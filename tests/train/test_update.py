@@ -11,7 +11,6 @@ from gencodec.model.config import CONFIGS
 from gencodec.model.distortion import DISTORTIONS, Distortion
 from gencodec.model.exact import _precision_settings
 from gencodec.model.vae import Estimate, ImageVae, learned_vae
-from gencodec.train import update
 from gencodec.train.checkpoint import new_state
 from gencodec.train.depthwise import (
     OwnGradientConv,
@@ -36,7 +35,7 @@ def test_nothing_in_a_step_waits_for_the_device(
     store = PhotoStore([photo(128, 144)], torch.device("meta"))
     rng = np.random.default_rng(0)
     quality = on_device(spread(rng, 4), torch.device("meta"))
-    precision = Precision(None, None, exact)
+    precision = Precision(None, exact)
     x = store.crops(4, 64, rng)
     loss, *report = losses(estimated(vae, x, quality, precision), x, quality, distortion)
     loss.backward()
@@ -44,22 +43,42 @@ def test_nothing_in_a_step_waits_for_the_device(
     assert torch.stack((*report, norm)).shape == (len(REPORT),)
 
 
-def test_a_gpu_is_exact_throughout() -> None:
+def test_narrow_transforms_on_a_gpu_alone_and_not_to_the_end() -> None:
     gpu = torch.device("cuda")
-    assert precision_of(gpu, exact=True) == precision_of(gpu, exact=False)
-    assert precision_of(gpu, exact=True) == Precision(None, None, False)
-    assert precision_of(CPU, exact=True).prior_amp is None
+    assert precision_of(gpu, last=False) == Precision(torch.float16, exact=False)
+    assert precision_of(gpu, last=True) == Precision(None, exact=False)
+    for last in (False, True):
+        assert precision_of(CPU, last=last) == Precision(None, exact=True)
 
 
-@pytest.mark.parametrize("pays", [False, True])
-def test_a_cpu_takes_bfloat16_where_it_pays(monkeypatch: pytest.MonkeyPatch, pays: bool) -> None:
-    monkeypatch.setattr(update, "multiplies_bfloat16", lambda: pays)
-    narrow = torch.bfloat16 if pays else None
-    assert precision_of(CPU, exact=False) == Precision(narrow, narrow, False)
-    assert precision_of(CPU, exact=True) == Precision(None, None, True)
+def test_float16_takes_the_step_of_float32(photo: Photo) -> None:
+    """The loss is scaled for the sake of small gradients; what is reported and learned is not."""
+    x, quality = batch(photo), torch.tensor([60, 200])
+    moved, reports = [], []
+    for amp in (None, torch.float16):
+        state = new_state(fresh(), plan_of(1))
+        before = [p.detach().clone() for p in state.current]
+        torch.manual_seed(1)
+        reports.append(Update(state, Precision(amp, exact=False), 1e-3)(x, quality))
+        moved.append([p.detach() - old for p, old in zip(state.current, before, strict=True)])
+    torch.testing.assert_close(*reports, rtol=0.02, atol=0.0)
+    assert float(reports[0][REPORT.index("norm")]) > 1e-3  # what is clipped, is clipped alike
+    first, second = (torch.cat([p.flatten() for p in each]) for each in moved)
+    assert float(torch.nn.functional.cosine_similarity(first, second, 0)) > 0.95
 
 
-def test_the_exact_phase_forbids_reduced_products(photo: Photo) -> None:
+def test_a_step_whose_scaled_gradients_overflow_is_passed_over(photo: Photo) -> None:
+    state = new_state(fresh(), plan_of(1))
+    before = [p.detach().clone() for p in state.current]
+    update = Update(state, Precision(torch.float16, exact=False), 3.0)
+    # A distortion that a scale of 2^10 puts out of float16's range.
+    update.distortion = lambda x_hat, x: 1e4 * (x_hat - x).square().sum((1, 2, 3))
+    report = update(batch(photo), torch.tensor([60, 200]))
+    assert not torch.isfinite(report[REPORT.index("norm")])
+    assert all(torch.equal(p, old) for p, old in zip(state.current, before, strict=True))
+
+
+def test_an_exact_step_forbids_reduced_products(photo: Photo) -> None:
     """Whatever the caller allows, during the step float32 is float32; then it is as before."""
     seen = []
 
@@ -78,12 +97,12 @@ def test_the_exact_phase_forbids_reduced_products(photo: Photo) -> None:
     before = settings()
     state = new_state(fresh(), plan_of(1))
     for exact in (True, False):
-        Watched(state, precision_of(CPU, exact=exact), 3.0)(batch(photo), torch.tensor([3, 200]))
+        Watched(state, Precision(None, exact), 3.0)(batch(photo), torch.tensor([3, 200]))
     assert seen == [[strict for _, _, strict in _precision_settings()], before]
     assert settings() == before
 
 
-@pytest.mark.parametrize("amp", [None, torch.bfloat16])
+@pytest.mark.parametrize("amp", [None, torch.float16, torch.bfloat16])
 def test_the_other_gradient_of_depthwise_layers(photo: Photo, amp: torch.dtype | None) -> None:
     """Same parameters, same loss, same gradients, to the precision of the arithmetic."""
     gradients = []
@@ -101,7 +120,7 @@ def test_the_other_gradient_of_depthwise_layers(photo: Photo, amp: torch.dtype |
             assert all(isinstance(layer, own_kinds) for layer in depthwise_layers(another))
         torch.manual_seed(0)
         x, quality = batch(photo), torch.tensor([60, 200])
-        loss, *_ = losses(estimated(vae, x, quality, Precision(amp, None, False)), x, quality)
+        loss, *_ = losses(estimated(vae, x, quality, Precision(amp, exact=False)), x, quality)
         loss.backward()
         gradients.append([p.grad for layer in depthwise_layers(vae) for p in layer.parameters()])
     assert len(gradients[0]) >= 20
