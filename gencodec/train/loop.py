@@ -25,7 +25,7 @@ from gencodec.model.quality import step_of
 from .checkpoint import CHECKPOINT, RunState, is_finite, load_checkpoint, save_checkpoint
 from .depthwise import use_same_gradient
 from .journal import Journal
-from .plan import LAST_FROM, TrainingPlan, crop_shape, learning_rate
+from .plan import TrainingPlan, crop_shape, learning_rate
 from .store import PhotoStore, on_device
 from .update import REPORT, Stepper, average, precision_of, set_rate
 
@@ -126,8 +126,7 @@ class Training:
         x = self._photos.crops(count, side, rng)
         quality = on_device(steps_of(plan, count, rng), self._photos.device)
         set_rate(state, learning_rate(plan, part) * 0.5**state.returns)
-        precision = precision_of(state.device, last=part >= LAST_FROM)
-        self._reports.append(self._stepper.step(x, quality, precision))
+        self._reports.append(self._stepper.step(x, quality, precision_of(state.device)))
         average(state, plan.ema_decay)
         state.step += 1
         self._row_pixels += count * side**2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 WARM_UP = 0.02
 ANNEAL_FROM = 0.6
-LAST_FROM = 0.7
+LARGER_FROM = 0.7
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def learning_rate(plan: TrainingPlan, part: float) -> float:
 
 def crop_shape(plan: TrainingPlan, part: float) -> tuple[int, int]:
     """(crops, side): fewer and larger crops in the last phase, about the same pixels."""
-    if part < LAST_FROM:
+    if part < LARGER_FROM:
         return plan.crops, plan.crop_side
     pixels = plan.crops * plan.crop_side**2
     return max(1, round(pixels / plan.final_crop_side**2)), plan.final_crop_side

@@ -41,7 +41,7 @@ ARITHMETIC: dict[str, Callable[[torch.device], Precision]] = {
     "float32": lambda device: Precision(None, exact=True),
     "float16": lambda device: Precision(torch.float16, exact=True),
     "bfloat16": lambda device: Precision(torch.bfloat16, exact=True),
-    "training": lambda device: precision_of(device, last=True),
+    "training": precision_of,
 }
 WORST = 12
 LEAST_VARIANCE = 1e-20
@@ -52,7 +52,7 @@ WHAT = (
     "t2: over the numbers of one tensor of parameters, the mean of t^2 (of each at most 400), t "
     "being the mean gradient over its standard error, both over the batches; about 1 at rest, and "
     "else growing with their number; at_rest: what is expected of normal gradients with mean 0; "
-    "arithmetic: of the transforms, the prior being float32, or as training ends; "
+    "arithmetic: of the transforms, the prior being float32, or as in training; "
     "way: how steps are taken"
 )
 
@@ -185,7 +185,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--arithmetic",
         choices=ARITHMETIC,
         default="float32",
-        help="of the transforms, or as training ends on the device (default: float32)",
+        help="of the transforms, or as in training on the device (default: float32)",
     )
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--record", action="store_true", help="by a CUDA graph")

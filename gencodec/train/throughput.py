@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,6 @@ class Way:
     """One way of taking steps. memory_gib: the most that tensors took on a GPU, else None."""
 
     way: str
-    phase: str
     crops: int
     side: int
     steps: int
@@ -114,33 +112,32 @@ class Steps:
             self._state, plan.clip_norm, compiled=compiled, recorded=recorded, say=_say
         )
 
-    def step(self, *, last: bool) -> None:
-        """One step, as the training loop takes it in its last phase or before."""
+    def step(self) -> None:
+        """One step, as the training loop takes it."""
         x = self._store.crops(self._bench.crops, self._bench.side, self._rng)
         quality = on_device(spread(self._rng, self._bench.crops), self._bench.device)
-        self._stepper.step(x, quality, precision_of(self._bench.device, last=last))
+        self._stepper.step(x, quality, precision_of(self._bench.device))
         average(self._state, self._decay)
         self._state.step += 1
 
 
-def measure(bench: Bench, way: str, *, last: bool) -> Way:
+def measure(bench: Bench, way: str) -> Way:
     """Warm up, then as many steps as fit the time."""
     on_gpu = bench.device.type == "cuda"
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     steps = bench.stepper(compiled="compiled" in way, recorded="recorded" in way)
-    first = _seconds(steps, 1, bench.device, last)
-    _seconds(steps, WARM_UP_STEPS + 2 if on_gpu else 1, bench.device, last)
+    first = _seconds(steps, 1, bench.device)
+    _seconds(steps, WARM_UP_STEPS + 2 if on_gpu else 1, bench.device)
     count, taken = 0, 0.0
     while taken < bench.seconds:
         more = 10 if on_gpu else 1
-        taken += _seconds(steps, more, bench.device, last)
+        taken += _seconds(steps, more, bench.device)
         count += more
     rate = bench.crops * bench.side**2 * count / taken
     return Way(
         way=way,
-        phase="last" if last else "first",
         crops=bench.crops,
         side=bench.side,
         steps=count,
@@ -159,11 +156,11 @@ def profile(bench: Bench) -> tuple[Kernel, ...]:
     from torch.profiler import profile as profiler
 
     steps = bench.stepper(compiled=False, recorded=False)
-    _seconds(steps, 2, bench.device, False)
+    _seconds(steps, 2, bench.device)
     on_gpu = bench.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     with profiler(activities=activities) as report:
-        _seconds(steps, PROFILED_STEPS, bench.device, False)
+        _seconds(steps, PROFILED_STEPS, bench.device)
     rows = [
         Kernel(
             row.key[:90],
@@ -213,16 +210,14 @@ def run(args: argparse.Namespace) -> int:
     ways = ["plain"] + (["recorded"] if device.type == "cuda" else [])
     if args.compile:
         ways += [f"compiled {way}" for way in ways]
-    both = [precision_of(device, last=last) for last in (False, True)]
-    phases = (False, True) if both[0] != both[1] else (True,)
     print(f"{flops / 1e3:.1f} kFLOP a pixel, peak {peak / 1e12:.4g} TFLOP/s")
     done: list[Way] = []
     kernels: tuple[Kernel, ...] = ()
-    for way, last in product(ways, phases):
-        done.append(measure(bench, way, last=last))
+    for way in ways:
+        done.append(measure(bench, way))
         row = done[-1]
         print(
-            f"{row.way}, {row.phase} phase: {row.milliseconds:.2f} ms a step of {row.crops} x "
+            f"{row.way}: {row.milliseconds:.2f} ms a step of {row.crops} x "
             f"{row.side}^2, {row.pixels_per_second / 1e6:.4g} Mpixel/s, "
             f"{row.share_of_peak:.1%} of peak, first step {row.first_step_seconds:.1f} s",
             flush=True,
@@ -245,11 +240,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _seconds(steps: Steps, count: int, device: torch.device, last: bool) -> float:
+def _seconds(steps: Steps, count: int, device: torch.device) -> float:
     _settle(device)
     begun = time.perf_counter()
     for _ in range(count):
-        steps.step(last=last)
+        steps.step()
     _settle(device)
     return time.perf_counter() - begun
 

@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Precision:
-    """Arithmetic of a phase.
+    """Arithmetic of a step.
 
     amp: autocast type of the transforms, None for float32; the prior is float32 always.
     exact: whether float32 must be float32, so that the prior's integers are what they will be.
@@ -53,21 +53,20 @@ class Precision:
         return 2.0**10 if self.amp == torch.float16 else 1.0
 
 
-def precision_of(device: torch.device, *, last: bool) -> Precision:
-    """float16 for the transforms on a GPU; in the last phase of a run and on a CPU float32.
+def precision_of(device: torch.device) -> Precision:
+    """float16 for the transforms on a GPU, on a CPU float32.
 
     On a GPU float32 products are TensorFloat-32, exact for the prior's operands, none of which is
-    wider than 8 bits.  float16 rounds as finely.  bfloat16 takes as long and rounds eight times as
-    coarsely, which near the end of a run drowns the gradient (``python -m gencodec.train
-    rounding``).
+    wider than 8 bits.  float16 rounds as finely.  bfloat16 rounds eight times as coarsely, which
+    near the end of a run drowns the gradient (``python -m gencodec.train rounding``).
     """
     if device.type == "cuda":
-        return Precision(None if last else torch.float16, exact=False)
+        return Precision(torch.float16, exact=False)
     return Precision(None, exact=True)
 
 
 def estimated(vae: ImageVae, x: Tensor, quality: Tensor, precision: Precision) -> Estimate:
-    """The training pass in a phase's arithmetic; x: (B, 3, H, W), quality: (B,) steps 0..255."""
+    """The training pass in some arithmetic; x: (B, 3, H, W), quality: (B,) steps 0..255."""
     return vae(x, quality, amp=precision.amp)
 
 

@@ -8,7 +8,7 @@ import pytest
 from gencodec.train.loop import steps_of
 from gencodec.train.plan import (
     ANNEAL_FROM,
-    LAST_FROM,
+    LARGER_FROM,
     TrainingPlan,
     crop_shape,
     learning_rate,
@@ -36,6 +36,6 @@ def test_the_schedule() -> None:
 def test_crops_of_the_last_phase_are_fewer_and_larger() -> None:
     plan = TrainingPlan(minutes=1.0, crops=6, crop_side=192, final_crop_side=256)
     assert crop_shape(plan, 0.0) == (6, 192)
-    count, side = crop_shape(plan, LAST_FROM)
+    count, side = crop_shape(plan, LARGER_FROM)
     assert side == 256 and count * side**2 == pytest.approx(6 * 192**2, rel=0.2)
     assert crop_shape(TrainingPlan(1.0, crops=1, crop_side=64, final_crop_side=512), 1.0)[0] == 1

@@ -57,7 +57,7 @@ class FragileStore(PhotoStore):
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(photo: Photo, tmp_path: Path) -> None:
-    """Killed after step 7 with its last checkpoint at step 5, through both phases of the plan."""
+    """Killed after step 7 with its last checkpoint at step 5."""
     pictures = [photo(128, 144, seed) for seed in range(4)]
     x = batch(photo)
     plan = plan_of(12, checkpoint_minutes=5 / 60.0)

@@ -43,12 +43,9 @@ def test_nothing_in_a_step_waits_for_the_device(
     assert torch.stack((*report, norm)).shape == (len(REPORT),)
 
 
-def test_narrow_transforms_on_a_gpu_alone_and_not_to_the_end() -> None:
-    gpu = torch.device("cuda")
-    assert precision_of(gpu, last=False) == Precision(torch.float16, exact=False)
-    assert precision_of(gpu, last=True) == Precision(None, exact=False)
-    for last in (False, True):
-        assert precision_of(CPU, last=last) == Precision(None, exact=True)
+def test_narrow_transforms_on_a_gpu_alone() -> None:
+    assert precision_of(torch.device("cuda")) == Precision(torch.float16, exact=False)
+    assert precision_of(CPU) == Precision(None, exact=True)
 
 
 def test_float16_takes_the_step_of_float32(photo: Photo) -> None:
