@@ -34,13 +34,16 @@ def disagreement(
     silent = sum(not norms[index][1] >= SILENT * norms[index][0] for index in speaking)
     if silent:
         return f"{silent} of {len(speaking)} gradients are missing"
-    cosines = sorted(
-        float((first[index] * second[index]).sum()) / (norms[index][0] * norms[index][1])
-        for index in speaking
-    )
+    cosines = sorted(cosine(first[index], second[index]) for index in speaking)
     if cosines and not cosines[len(cosines) // 2] >= ALIKE:
         return f"gradients are others, with a median cosine of {cosines[len(cosines) // 2]:.2f}"
     return ""
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    """Between two gradients of one tensor; 0 where either is zero."""
+    norms = float(one.norm()) * float(other.norm())
+    return float((one * other).sum()) / norms if norms > 0.0 else 0.0
 
 
 def _gradients(parameters: Sequence[Tensor], way: Callable[[], object]) -> list[Tensor]:

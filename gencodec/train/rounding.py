@@ -21,6 +21,7 @@ from gencodec.codec.device import choose_device
 from gencodec.codec.shelf import open_weights
 from gencodec.model.weights import thaw
 
+from .agreement import cosine
 from .checkpoint import RunState, new_state
 from .loop import spread
 from .plan import TrainingPlan
@@ -95,13 +96,11 @@ def gradient(
 
 def cosines(one: Gradient, other: Gradient) -> dict[str, float]:
     """Of each tensor that has a gradient in ``one``; 0 where it has none in the other."""
-    found = {}
-    for name, first in one.of.items():
-        second = other.of.get(name, torch.zeros_like(first))
-        norms = float(first.norm()) * float(second.norm())
-        if float(first.norm()) > 0.0:
-            found[name] = float((first * second).sum()) / norms if norms > 0.0 else 0.0
-    return found
+    return {
+        name: cosine(gradient, other.of.get(name, torch.zeros_like(gradient)))
+        for name, gradient in one.of.items()
+        if gradient.any()
+    }
 
 
 def by_part(batches: Sequence[Mapping[str, float]]) -> tuple[PartCosines, ...]:
