@@ -1,8 +1,8 @@
 """y and z to a payload of bytes and back: the exact prior and the entropy coder, in passes.
 
-y --h_a--round--> z ----pass 0----+
-prior(z_hat) ------> pass 1..4 ---+--> ANS payload          (encode_latents)
-payload --> z --> prior --> pass 1 --> prior --> pass 2 ... --> y_hat   (decode_latents)
+y --h_a--round--> z ---passes-----+
+prior(z_hat) ---> y ---4 passes---+--> ANS payload                      (quantise, encode)
+payload --> z --> prior --> pass 1 of y --> prior --> pass 2 ... --> y_hat   (decode_latents)
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from torch import Tensor
 
 from gencodec.entropy import Pass, PassDecoder, ScaleTables, encode_passes, ideal_bits
 from gencodec.errors import ChecksumError
-from gencodec.model.config import GROUPS, HYPER_STRIDE
+from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.exact import exact_arithmetic
-from gencodec.model.hyperprior import MEAN_UNITS, Gaussians
-from gencodec.model.partition import coded_slices
+from gencodec.model.hyperprior import MEAN_UNITS, Gaussians, Passes
 from gencodec.model.vae import Z_MAX, ImageVae, quantise_symbols, table_rows
 from gencodec.model.weights import Weights
 
@@ -32,7 +31,7 @@ CHECK_BYTES = 4
 
 @dataclass(frozen=True)
 class Latents:
-    """The symbols of one picture or tile, ready to be coded: pass 0 is z, passes 1 to 4 are y.
+    """The symbols of one picture or tile, ready to be coded: passes of z, then the 4 of y.
 
     y_hat16: what a decoder will have, (1, M, h, w) float32 holding sixteenths.
     """
@@ -93,26 +92,26 @@ def quantise(vae: ImageVae, y: Tensor, step: Tensor, z: Tensor | None = None) ->
     # Where the GPU failed the self-test, the prior is on the CPU.
     y, z, row = (t.to(prior.device) for t in (y, z, table_rows(step)))
     with exact_arithmetic(prior.device):
-        of_z = _expand(prior.of_z(row), z)
-        z_symbols = quantise_symbols(z, of_z)
-        passes = [_to_host([(z_symbols, of_z)])]
-        z_hat16 = z_symbols * MEAN_UNITS + of_z.mean16
+        of_z, z_hat16 = _quantised(z, prior.z_passes(row))
         features = prior.features(z_hat16, row, *y.shape[2:])
-        y_hat16 = torch.zeros_like(y, memory_format=torch.channels_last)
-        for index in range(GROUPS):
-            context = prior.context(index, features, y_hat16)
-            coded = []
-            for phase in range(GROUPS):
-                place = coded_slices(index, phase, y.shape[1])
-                gaussians = prior.gaussians(index, phase, context, row)
-                symbols = quantise_symbols(y[place], gaussians)
-                y_hat16[place] = symbols * MEAN_UNITS + gaussians.mean16
-                coded.append((symbols, gaussians))
-            passes.append(_to_host(coded))
+        of_y, y_hat16 = _quantised(y, prior.y_passes(features, row))
     return [
         Latents(tuple(of_picture), y_hat16[index : index + 1])
-        for index, of_picture in enumerate(zip(*passes, strict=True))
+        for index, of_picture in enumerate(zip(*of_z, *of_y, strict=True))
     ]
+
+
+def _quantised(values: Tensor, passes: Passes) -> tuple[list[list[Pass]], Tensor]:
+    """Each pass of every picture, and what a decoder will have, in sixteenths."""
+    coded, known16 = [], torch.zeros_like(values, memory_format=torch.channels_last)
+    for index, places in enumerate(passes.places):
+        parts = []
+        for place, gaussians in zip(places, passes.say(index, known16), strict=True):
+            symbols = quantise_symbols(values[place], gaussians)
+            known16[place] = symbols * MEAN_UNITS + gaussians.mean16
+            parts.append((symbols, gaussians))
+        coded.append(_to_host(parts))
+    return coded, known16
 
 
 def decode_latents(
@@ -128,38 +127,48 @@ def decode_latents(
     prior = weights.vae.prior
     row = table_rows(step).to(prior.device)
     with exact_arithmetic(row.device):
-        of_z = prior.of_z(row)
-        shape = (len(decoders), of_z.mean16.shape[1], *(_hyper(side) for side in (height, width)))
-        of_z = _expand(of_z, torch.empty(shape, device=row.device))
-        (z_symbols,) = _from_decoders(decoders, [of_z])
-        features = prior.features(z_symbols * MEAN_UNITS + of_z.mean16, row, height, width)
-        channels = weights.vae.config.latent
-        y_hat16 = features.new_zeros((len(decoders), channels, height, width))
-        y_hat16 = y_hat16.to(memory_format=torch.channels_last)
-        known: Tensor | None = None  # all of it, as in every sound stream
-        for index in range(GROUPS):
-            context = prior.context(index, features, y_hat16)
-            parts = [prior.gaussians(index, phase, context, row) for phase in range(GROUPS)]
-            for phase, symbols in enumerate(_from_decoders(decoders, parts)):
-                place = coded_slices(index, phase, channels)
-                y_hat16[place] = symbols * MEAN_UNITS + parts[phase].mean16
-            if any(decoder.missing is not None for decoder in decoders):
-                if known is None:
-                    known = torch.ones_like(y_hat16, dtype=torch.bool)
-                for phase, there in enumerate(_known(decoders, parts)):
-                    known[coded_slices(index, phase, channels)] = there
+        config = weights.vae.config
+        z_hat16, _ = _decoded(
+            decoders, prior.z_passes(row), (config.hyper, _hyper(height), _hyper(width)), row.device
+        )
+        features = prior.features(z_hat16, row, height, width)
+        y_hat16, known = _decoded(
+            decoders, prior.y_passes(features, row), (config.latent, height, width), row.device
+        )
         for decoder in decoders:
             decoder.finish()
         y_hat = y_hat16 / MEAN_UNITS
         return y_hat if known is None else conceal(y_hat, known)
 
 
+def _decoded(
+    decoders: Sequence[PassDecoder],
+    passes: Passes,
+    shape: tuple[int, int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor | None]:
+    """The inverse of :func:`_quantised` for latents of this shape, in sixteenths.
+
+    Also which of them the words were there for, bool; None for all, as in every sound stream.
+    """
+    known16 = torch.zeros((len(decoders), *shape), dtype=torch.float32, device=device)
+    known16 = known16.to(memory_format=torch.channels_last)
+    there: Tensor | None = None
+    for index, places in enumerate(passes.places):
+        parts = passes.say(index, known16)
+        for place, symbols, part in zip(
+            places, _from_decoders(decoders, parts), parts, strict=True
+        ):
+            known16[place] = symbols * MEAN_UNITS + part.mean16
+        if any(decoder.missing is not None for decoder in decoders):
+            there = torch.ones_like(known16, dtype=torch.bool) if there is None else there
+            for place, of_part in zip(places, _known(decoders, parts), strict=True):
+                there[place] = of_part
+    return known16, there
+
+
 def _hyper(side: int) -> int:
     return -(-side // HYPER_STRIDE)
-
-
-def _expand(of_z: Gaussians, like: Tensor) -> Gaussians:
-    return Gaussians(*(part.expand(like.shape) for part in of_z))
 
 
 def _to_host(coded: Sequence[tuple[Tensor, Gaussians]]) -> list[Pass]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from gencodec.bitstream import LATENTS, Box, Container, Header, Limits, TileGrid
 from gencodec.entropy import PassDecoder
 from gencodec.errors import ChecksumError, FormatError, LimitError
-from gencodec.model.config import LATENT_STRIDE
+from gencodec.model.config import GROUPS, LATENT_STRIDE
 from gencodec.model.weights import Weights
 
 from .latents import Latents, decode_latents, hyper_positions, quantise
@@ -29,9 +29,6 @@ UNTILED_PIXELS = 16_000_000
 """Pictures of up to so many pixels are one tile unless the user wants others."""
 
 LISTED_LOSSES = 100
-
-LAYERS = ((0, 1), (2,), (3,), (4,))
-"""The passes that each layer of a tiled stream holds."""
 
 
 def latent_size(header: Header) -> tuple[int, int]:
@@ -79,9 +76,14 @@ def quantise_tiles(
 
 
 def tile_parts(latents: Latents, weights: Weights) -> list[bytes]:
-    """The symbols_check of a tile, then the words of each of its layers."""
+    """The symbols_check of a tile, then the words of each of its layers.
+
+    The first layer is z and the first pass of y, from which all of the picture can be seen; each
+    further pass of y is a layer.
+    """
     check, *passes = latents.encode_parts(weights.tables)
-    return [check, *(b"".join(passes[index] for index in layer) for layer in LAYERS)]
+    first = len(passes) - (GROUPS - 1)
+    return [check, b"".join(passes[:first]), *passes[first:]]
 
 
 @dataclass(frozen=True)

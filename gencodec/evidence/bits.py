@@ -1,7 +1,7 @@
 """What every single symbol of a stream cost, where in the picture, and what it would cost else.
 
-Shapes: z is (N, hz, wz), y is (M, h, w); pass 0 is z, passes 1 to 4 are y in the order of
-FORMAT.md ("The prior").
+Shapes: z is (N, hz, wz), y is (M, h, w); the last four passes are y, those before them z, in the
+order of FORMAT.md ("The prior").
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ def symbol_bits(symbols: Symbols, scale_index: ScaleIndex, tables: ScaleTables) 
     return bits
 
 
-def placed_y(per_pass: Sequence[npt.NDArray[np.generic]], channels: int, h: int, w: int) -> Bits:
-    """Values of passes 1 to 4, each (n,), at their places in y: (channels, h, w) float64."""
+def placed(per_pass: Sequence[npt.NDArray[np.generic]], channels: int, h: int, w: int) -> Bits:
+    """Values of all passes of y or z, each (n,), at their places: (channels, h, w) float64."""
+    if len(per_pass) == 1:  # a z that knows no passes
+        return per_pass[0].reshape(channels, h, w).astype(np.float64)
     out = np.zeros((channels, h, w))
     group = channels // GROUPS
     for index, flat in enumerate(per_pass):
@@ -60,15 +62,14 @@ def bit_map(bits: Sequence[Bits], channels: tuple[int, int], h: int, w: int) -> 
     A position of z stands for up to 16 of y, which share its bits equally.
     """
     hz, wz = -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)
-    of_z = bits[0].reshape(channels[0], hz, wz).sum(0)
+    of_z = placed(bits[:-GROUPS], channels[0], hz, wz).sum(0)
+    of_y = placed(bits[-GROUPS:], channels[1], h, w).sum(0)
     ones = np.ones((HYPER_STRIDE, HYPER_STRIDE))
     covered = np.kron(np.ones((hz, wz)), ones)[:h, :w]
     shares = np.add.reduceat(
         np.add.reduceat(covered, np.arange(0, h, HYPER_STRIDE), 0), np.arange(0, w, HYPER_STRIDE), 1
     )
-    total: Bits = np.kron(of_z / shares, ones)[:h, :w] + placed_y(bits[1:], channels[1], h, w).sum(
-        0
-    )
+    total: Bits = np.kron(of_z / shares, ones)[:h, :w] + of_y
     return total
 
 
@@ -96,8 +97,8 @@ class CodeLengths:
 
 def code_lengths(passes: Sequence[Pass], bits: Sequence[Bits], shapes: Shapes) -> CodeLengths:
     """The three lengths, in bits, for all passes of a picture."""
-    z = passes[0][0].reshape(shapes.z)
-    y = placed_y([symbols for symbols, _ in passes[1:]], *shapes.y)
+    symbols = [symbols for symbols, _ in passes]
+    z, y = placed(symbols[:-GROUPS], *shapes.z), placed(symbols[-GROUPS:], *shapes.y)
     channels = [channel.ravel() for part in (z, y) for channel in part]
     return CodeLengths(
         prior=float(sum(part.sum() for part in bits)),

@@ -30,13 +30,12 @@ from gencodec.codec.tiles import latent_size
 from gencodec.codec.transform import synthesize
 from gencodec.entropy import Pass
 from gencodec.image import Pixels, three_channels
-from gencodec.model.config import HYPER_STRIDE
+from gencodec.model.config import GROUPS, HYPER_STRIDE
 from gencodec.model.weights import Weights
 
 from .bits import Bits, CodeLengths, Shapes, bit_map, bits_per_pixel, code_lengths, symbol_bits
 
 CHECK_BYTES = 4
-PASS_NAMES = ("z", "y pass 1", "y pass 2", "y pass 3", "y pass 4")
 
 
 @dataclass(frozen=True)
@@ -88,11 +87,12 @@ def _ledger(
         sections += span.length
         if span.tag != LATENTS:
             entries.append(Entry(f"{section_name(span.tag)} section", 8.0 * span.length, 0))
-    for name, (_, scale_index), part in zip(PASS_NAMES, passes, bits, strict=True):
-        coded = int(np.count_nonzero(scale_index >= weights.tables.skip_below))
-        entries.append(Entry(name, float(part.sum()), coded))
-    coded_bits = sum(float(part.sum()) for part in bits)
-    slack = 8.0 * (payload_bytes - CHECK_BYTES) - coded_bits
+    coded = [np.count_nonzero(index >= weights.tables.skip_below) for _, index in passes]
+    costs = [float(part.sum()) for part in bits]
+    entries.append(Entry("z", sum(costs[:-GROUPS]), int(sum(coded[:-GROUPS]))))
+    for number, (cost, count) in enumerate(zip(costs[-GROUPS:], coded[-GROUPS:], strict=True), 1):
+        entries.append(Entry(f"y pass {number}", cost, int(count)))
+    slack = 8.0 * (payload_bytes - CHECK_BYTES) - sum(costs)
     framing = len(stream) - layout.header_bytes - sections - CHECK_BYTES
     entries.append(Entry("coder's state and last word", slack, 0))
     entries.append(Entry("checks over symbols and file", 8.0 * 2 * CHECK_BYTES, 0))

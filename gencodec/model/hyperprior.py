@@ -5,7 +5,9 @@
                                                       +--> pass 2 <--/  ...
                                                       +--> pass 3 <--/
 
-Everything after z_hat computes on integers held in float32 (:mod:`gencodec.model.exact`).
+z comes in four passes too, each told by the ones before, unless its tables are all there is
+(``hyper_depth`` 0).  Everything after z_hat computes on integers held in float32
+(:mod:`gencodec.model.exact`).
 Means are sixteenths of a quantisation step; ``y_hat = symbol + mean`` is therefore exact too,
 and context passes can build on it.  A hyperprior after Balle et al., arXiv:1802.01436, with
 means after Minnen et al., arXiv:1809.02736.
@@ -20,10 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .config import GROUPS, HYPER_STRIDE, STEPS, ModelConfig
+from .config import GROUPS, HYPER_STRIDE, ModelConfig
 from .exact import (
     ACTIVATION_MAX,
-    FEATURE_SCALE,
     ExactConv,
     LearnedExactConv,
     compand,
@@ -32,7 +33,8 @@ from .exact import (
     rounded,
 )
 from .layers import TransformBlock
-from .partition import coded_slices, phase_slices
+from .partition import WHOLE, Slices, pass_places, phase_slices
+from .step_tables import LearnedStepTable, StepTable
 
 MEAN_UNITS = 16
 """Means are integers in units of 1/16 of a symbol."""
@@ -48,6 +50,17 @@ class Gaussians(NamedTuple):
 
     mean16: Tensor
     scale_index: Tensor
+
+
+class Passes(NamedTuple):
+    """How z or y is coded.
+
+    places: for each pass the slices of its parts, in order.  say: the index of a pass and what
+    earlier ones have decoded, in sixteenths and 0 where it is not known -> each part's Gaussians.
+    """
+
+    places: tuple[tuple[Slices, ...], ...]
+    say: Callable[[int, Tensor], list[Gaussians]]
 
 
 class HyperAnalysis(nn.Module):
@@ -72,52 +85,6 @@ class HyperAnalysis(nn.Module):
         return self.down64(functional.pixel_unshuffle(self.block32(x), 2))
 
 
-class StepTable(nn.Module):
-    """Frozen integers, one row of ``channels`` for each of the 64 gain indices."""
-
-    rows: Tensor
-
-    def __init__(self, channels: int, *, knots: int, gain: float = 1.0) -> None:
-        super().__init__()
-        self.register_buffer("rows", torch.zeros((STEPS, channels), dtype=torch.int32))
-
-    def forward(self, row: Tensor) -> Tensor:
-        """row: (B,) int64 -> (B, channels, 1, 1) float32 holding integers."""
-        return self.rows[row].float()[:, :, None, None]
-
-
-class LearnedStepTable(nn.Module):
-    """The same table while it is learned: a piecewise linear curve through a few knots."""
-
-    def __init__(self, channels: int, *, knots: int, gain: float = 1.0) -> None:
-        super().__init__()
-        self.gain = gain
-        self.knots = nn.Parameter(torch.zeros((knots, channels)))
-
-    def _curve(self, row: Tensor) -> Tensor:
-        position = row.float() * ((len(self.knots) - 1) / (STEPS - 1))
-        left = position.floor().long().clamp(max=len(self.knots) - 2)
-        part = (position - left)[:, None]
-        curve = self.knots[left] * (1 - part) + self.knots[left + 1] * part
-        return self._round(curve * (FEATURE_SCALE * self.gain))
-
-    def _round(self, curve: Tensor) -> Tensor:
-        return round_through(curve)
-
-    def forward(self, row: Tensor) -> Tensor:
-        return self._curve(row)[:, :, None, None]
-
-    @torch.no_grad()
-    def frozen(self) -> dict[str, Tensor]:
-        rows = self._curve(torch.arange(STEPS, device=self.knots.device))
-        return {"rows": rows.to(torch.int32).cpu()}
-
-    @torch.no_grad()
-    def thaw(self, frozen: dict[str, Tensor]) -> None:
-        spacing = (STEPS - 1) // (len(self.knots) - 1)
-        self.knots.copy_(frozen["rows"][::spacing].float() / (FEATURE_SCALE * self.gain))
-
-
 ConvFactory = Callable[..., nn.Module]
 
 
@@ -134,17 +101,15 @@ class ExactBlock(nn.Module):
 
 
 class Context(nn.Module):
-    """Features of one pass: those of h_s and all of y that earlier passes have decoded."""
+    """Features of one pass from what it is told: (B, c_in, h, w) -> (B, width, h, w), integers."""
 
-    def __init__(self, config: ModelConfig, conv: ConvFactory) -> None:
+    def __init__(self, c_in: int, width: int, depth: int, conv: ConvFactory) -> None:
         super().__init__()
-        width = config.prior
-        self.enter = conv(width + config.latent, width)
-        self.blocks = nn.Sequential(*(ExactBlock(width, conv) for _ in range(config.prior_depth)))
+        self.enter = conv(c_in, width)
+        self.blocks = nn.Sequential(*(ExactBlock(width, conv) for _ in range(depth)))
 
-    def forward(self, features: Tensor, y_hat16: Tensor) -> Tensor:
-        joined = torch.cat((features, compand(y_hat16)), 1)
-        return self.blocks(_relu(self.enter(joined)))
+    def forward(self, told: Tensor) -> Tensor:
+        return self.blocks(_relu(self.enter(told)))
 
 
 class Prior(nn.Module):
@@ -158,33 +123,48 @@ class Prior(nn.Module):
     ) -> None:
         super().__init__()
         width, half, knots = config.prior, config.prior // 2, config.knots
+        hyper, latent, later = config.hyper, config.latent, GROUPS - 1
         self.config = config
-        self.z_mean = table(config.hyper, knots=knots)
-        self.z_scale = table(config.hyper, knots=knots, gain=SCALE_GAIN)
+        self.z_mean = table(hyper, knots=knots)
+        self.z_scale = table(hyper, knots=knots, gain=SCALE_GAIN)
         self.step_features = table(width, knots=knots)
-        self.step_scale = table(config.latent, knots=knots, gain=SCALE_GAIN)
-        self.up32 = conv(config.hyper, 4 * half)
+        self.step_scale = table(latent, knots=knots, gain=SCALE_GAIN)
+        self.up32 = conv(hyper, 4 * half)
         self.block32 = ExactBlock(half, conv)
         self.up16 = conv(half, 4 * width)
         self.blocks16 = nn.Sequential(*(ExactBlock(width, conv) for _ in range(config.prior_depth)))
-        self.contexts = nn.ModuleList(Context(config, conv) for _ in range(GROUPS - 1))
-        group = config.latent // GROUPS
-        self.means = self._heads(conv, width, group, 1.0)
-        self.scales = self._heads(conv, width, group, SCALE_GAIN)
+        self.contexts = nn.ModuleList(
+            Context(width + latent, width, config.prior_depth, conv) for _ in range(later)
+        )
+        self.means = _heads(conv, GROUPS, width, latent, 1.0)
+        self.scales = _heads(conv, GROUPS, width, latent, SCALE_GAIN)
+        if config.hyper_depth:
+            self.z_contexts = nn.ModuleList(
+                Context(hyper, hyper, config.hyper_depth, conv) for _ in range(later)
+            )
+            self.z_means = _heads(conv, later, hyper, hyper, 1.0)
+            self.z_scales = _heads(conv, later, hyper, hyper, SCALE_GAIN)
 
     @property
     def device(self) -> torch.device:
         """Where the frozen prior computes."""
         return next(self.buffers()).device
 
-    @staticmethod
-    def _heads(conv: ConvFactory, width: int, group: int, gain: float) -> nn.ModuleList:
-        """One 1x1 layer for each pass and phase, pass-major."""
-        return nn.ModuleList(conv(width, group, gain=gain) for _ in range(GROUPS * GROUPS))
+    def z_passes(self, row: Tensor) -> Passes:
+        """row: (B,) int64, the table row of each picture.  Passes of z, (B, N, h, w)."""
+        tables = Gaussians(self.z_mean(row), self.z_scale(row))
+        places = pass_places(self.config.hyper) if self.config.hyper_depth else WHOLE
 
-    def of_z(self, row: Tensor) -> Gaussians:
-        """row: (B,) int64, the table row of each picture -> (B, N, 1, 1) each."""
-        return Gaussians(_mean(self.z_mean(row)), _scale_index(self.z_scale(row)))
+        def say(index: int, z_hat16: Tensor) -> list[Gaussians]:
+            if index:
+                context = self.z_contexts[index - 1](compand(z_hat16))
+                heads = _of_pass(index - 1)
+                means, scales = self.z_means[heads], self.z_scales[heads]
+                return self._said(means, scales, context, places[index], tables)
+            parts = ((z_hat16[place], place) for place in places[0])
+            return [_bounded(*(t[:, at[1]].expand_as(z) for t in tables)) for z, at in parts]
+
+        return Passes(places, say)
 
     def features(self, z_hat16: Tensor, row: Tensor, height: int, width: int) -> Tensor:
         """h_s: z_hat (B, N, h, w) in sixteenths -> (B, P, height, width), integers 0..255."""
@@ -193,22 +173,38 @@ class Prior(nn.Module):
         x = functional.pixel_shuffle(x, 2)[..., :height, :width]
         return self.blocks16(_relu(x + self.step_features(row)))
 
-    def context(self, index: int, features: Tensor, y_hat16: Tensor) -> Tensor:
-        """Features for pass ``index`` from y_hat (B, M, H, W) in sixteenths, 0 where unknown."""
-        return features if index == 0 else self.contexts[index - 1](features, y_hat16)
+    def y_passes(self, features: Tensor, row: Tensor) -> Passes:
+        """Passes of y, (B, M, height, width), from h_s's features of it."""
+        tables = Gaussians(features.new_zeros(1, self.config.latent, 1, 1), self.step_scale(row))
+        places = pass_places(self.config.latent)
 
-    def gaussians(self, index: int, phase: int, context: Tensor, row: Tensor) -> Gaussians:
-        """Parameters of the elements ``coded_slices(index, phase)`` of y, in their order."""
-        # One copy for both heads; each would make its own of a strided view.
-        at_phase = context[phase_slices(phase)].contiguous(memory_format=torch.channels_last)
-        head = index * GROUPS + phase
-        _, channels, _, _ = coded_slices(index, phase, self.config.latent)
-        scale = self.scales[head](at_phase) + self.step_scale(row)[:, channels]
-        return Gaussians(_mean(self.means[head](at_phase)), _scale_index(scale))
+        def say(index: int, y_hat16: Tensor) -> list[Gaussians]:
+            context = features
+            if index:
+                told = torch.cat((features, compand(y_hat16)), 1)
+                context = self.contexts[index - 1](told)
+            heads = _of_pass(index)
+            means, scales = self.means[heads], self.scales[heads]
+            return self._said(means, scales, context, places[index], tables)
 
-    def of_pass(self, index: int, context: Tensor, row: Tensor) -> list[Gaussians]:
-        """:meth:`gaussians` of every phase."""
-        return [self.gaussians(index, phase, context, row) for phase in range(GROUPS)]
+        return Passes(places, say)
+
+    def _said(
+        self,
+        means: nn.ModuleList,
+        scales: nn.ModuleList,
+        context: Tensor,
+        places: tuple[Slices, ...],
+        tables: Gaussians,
+    ) -> list[Gaussians]:
+        """What the heads of one pass, one of each kind a phase, add to the tables."""
+        said = []
+        for phase, (_, channels, _, _) in enumerate(places):
+            # One copy for both heads; each would make its own of a strided view.
+            at_phase = _at_phase(context, phase)
+            mean, scale = means[phase](at_phase), scales[phase](at_phase)
+            said.append(_added(mean, scale, tables, channels))
+        return said
 
 
 class LearnedPrior(Prior):
@@ -217,19 +213,38 @@ class LearnedPrior(Prior):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, LearnedExactConv, LearnedStepTable)
 
-    def of_pass(self, index: int, context: Tensor, row: Tensor) -> list[Gaussians]:
+    def _said(
+        self,
+        means: nn.ModuleList,
+        scales: nn.ModuleList,
+        context: Tensor,
+        places: tuple[Slices, ...],
+        tables: Gaussians,
+    ) -> list[Gaussians]:
         """The same numbers from fewer and larger operations: a GPU waits for each."""
-        heads = slice(index * GROUPS, (index + 1) * GROUPS)
-        joint = [_joint(layers[heads]) for layers in (self.means, self.scales)]
+        joint = [_joint(heads) for heads in (means, scales)]
         weight, bias = (torch.cat(both, 1) for both in zip(*joint, strict=True))
-        offset, said = self.step_scale(row), []
-        for phase in range(GROUPS):
-            at_phase = context[phase_slices(phase)].contiguous(memory_format=torch.channels_last)
-            out = round_through(convolve(at_phase, weight[phase], bias[phase]).float())
+        said = []
+        for phase, (_, channels, _, _) in enumerate(places):
+            out = round_through(convolve(_at_phase(context, phase), weight[phase], bias[phase]))
             mean, scale = out.chunk(2, 1)
-            _, channels, _, _ = coded_slices(index, phase, self.config.latent)
-            said.append(Gaussians(_mean(mean), _scale_index(scale + offset[:, channels])))
+            said.append(_added(mean, scale, tables, channels))
         return said
+
+
+def _heads(conv: ConvFactory, passes: int, width: int, channels: int, gain: float) -> nn.ModuleList:
+    """One 1x1 layer for each pass and phase, pass-major, to a group of the channels."""
+    group = channels // GROUPS
+    return nn.ModuleList(conv(width, group, gain=gain) for _ in range(passes * GROUPS))
+
+
+def _of_pass(index: int) -> slice:
+    """Where the heads of a pass are among all."""
+    return slice(index * GROUPS, (index + 1) * GROUPS)
+
+
+def _at_phase(context: Tensor, phase: int) -> Tensor:
+    return context[phase_slices(phase)].contiguous(memory_format=torch.channels_last)
 
 
 def _joint(modules: nn.ModuleList) -> tuple[Tensor, Tensor]:
@@ -244,8 +259,11 @@ def _joint(modules: nn.ModuleList) -> tuple[Tensor, Tensor]:
 def learned_prior(config: ModelConfig) -> Prior:
     """The prior as training sees it, its heads nearly silent: the tables speak first."""
     prior = LearnedPrior(config)
+    heads = [*prior.means, *prior.scales]
+    if config.hyper_depth:
+        heads += [*prior.z_means, *prior.z_scales]
     with torch.no_grad():
-        for head in (*prior.means, *prior.scales):
+        for head in heads:
             head.weight.mul_(0.1)
     return prior
 
@@ -254,9 +272,11 @@ def _relu(x: Tensor) -> Tensor:
     return x.clamp(0, ACTIVATION_MAX)
 
 
-def _mean(x: Tensor) -> Tensor:
-    return x.clamp(-MEAN_MAX, MEAN_MAX)
+def _added(mean16: Tensor, scale_index: Tensor, tables: Gaussians, channels: slice) -> Gaussians:
+    """What heads say, on top of what the tables have for some channels."""
+    of_mean, of_scale = (table[:, channels] for table in tables)
+    return _bounded(mean16 + of_mean, scale_index + of_scale)
 
 
-def _scale_index(x: Tensor) -> Tensor:
-    return x.clamp(0, SCALE_INDEX_MAX)
+def _bounded(mean16: Tensor, scale_index: Tensor) -> Gaussians:
+    return Gaussians(mean16.clamp(-MEAN_MAX, MEAN_MAX), scale_index.clamp(0, SCALE_INDEX_MAX))

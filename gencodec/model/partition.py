@@ -1,4 +1,4 @@
-"""Which elements of y each pass codes: a Latin square of channel groups and 2x2 phases.
+"""Which elements of y, or of z, each pass codes: a Latin square of channel groups and 2x2 phases.
 
 The channels of y fall into 4 equal groups, its positions into the 4 phases of a 2x2
 neighbourhood.  Pass k codes, at phase p, the group ``k XOR p``: every pass touches every
@@ -39,6 +39,18 @@ def coded_slices(index: int, phase: int, channels: int) -> Slices:
     group, size = index ^ phase, channels // GROUPS
     _, _, rows, columns = phase_slices(phase)
     return (slice(None), slice(group * size, (group + 1) * size), rows, columns)
+
+
+def pass_places(channels: int) -> tuple[tuple[Slices, ...], ...]:
+    """For each pass the slices of its parts, a phase each, in their order."""
+    return tuple(
+        tuple(coded_slices(index, phase, channels) for phase in range(GROUPS))
+        for index in range(GROUPS)
+    )
+
+
+WHOLE: tuple[tuple[Slices, ...], ...] = (((slice(None),) * 4,),)
+"""The places of a latent that one pass codes."""
 
 
 class _Assembled(torch.autograd.Function):

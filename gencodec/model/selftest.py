@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import GROUPS, HYPER_STRIDE
+from .config import HYPER_STRIDE
 from .exact import exact_arithmetic
-from .hyperprior import MEAN_UNITS, Prior
-from .partition import coded_slices
+from .hyperprior import MEAN_UNITS, Passes, Prior
 
 ROWS = (3, 40)
 HEIGHT, WIDTH = 10, 13
@@ -31,20 +30,27 @@ def prior_digest(prior: Prior) -> str:
     y = _symbols((len(ROWS), config.latent, HEIGHT, WIDTH), 200, device)
     digest = hashlib.sha256()
     with exact_arithmetic(device):
-        of_z = prior.of_z(row)
-        for part in of_z:
-            _update(digest, part)
-        features = prior.features(z * MEAN_UNITS + of_z.mean16, row, HEIGHT, WIDTH)
-        y_hat16 = torch.zeros_like(y)
-        for index in range(GROUPS):
-            context = prior.context(index, features, y_hat16)
-            for phase in range(GROUPS):
-                place = coded_slices(index, phase, config.latent)
-                gaussians = prior.gaussians(index, phase, context, row)
-                y_hat16[place] = y[place] * MEAN_UNITS + gaussians.mean16
-                for part in gaussians:
-                    _update(digest, part)
+        z_hat16 = _run(digest, prior.z_passes(row), z, tables_alone=not config.hyper_depth)
+        features = prior.features(z_hat16, row, HEIGHT, WIDTH)
+        _run(digest, prior.y_passes(features, row), y)
     return digest.hexdigest()[:16]
+
+
+def _run(
+    digest: hashlib._Hash, passes: Passes, symbols: Tensor, *, tables_alone: bool = False
+) -> Tensor:
+    """Feed all that the prior says of these symbols to the digest; them, in sixteenths.
+
+    tables_alone: nothing but tables says it, the same at every position, of which one will do.
+    """
+    known16 = torch.zeros_like(symbols)
+    for index, places in enumerate(passes.places):
+        said = passes.say(index, known16)
+        for place, gaussians in zip(places, said, strict=True):
+            known16[place] = symbols[place] * MEAN_UNITS + gaussians.mean16
+            for part in gaussians:
+                _update(digest, part[:, :, :1, :1] if tables_alone else part)
+    return known16
 
 
 def _symbols(shape: tuple[int, ...], largest: int, device: torch.device) -> Tensor:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .config import FINE_STEPS, GROUPS, STEPS, ModelConfig
+from .config import FINE_STEPS, STEPS, ModelConfig
 from .exact import round_through
-from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Prior, learned_prior
-from .partition import Slices, assemble, coded_slices
+from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Passes, Prior, learned_prior
+from .partition import Slices, assemble
 from .scales import LOG_STEP, SCALE_MIN, SKIP_BELOW
 from .transforms import Analysis, Synthesis
 
@@ -96,26 +96,29 @@ class ImageVae(nn.Module):
         row: (B,) as of :func:`table_rows`. quantise_y and quantise_z: make the symbols, in place of
         :func:`quantise_symbols`.
         """
-        quantise_y, quantise_z = quantise_y or quantise_symbols, quantise_z or quantise_symbols
         prior = self.prior
-        of_z = Gaussians(*(t.expand_as(z) for t in prior.of_z(row)))
-        z_hat16 = quantise_z(z, of_z) * MEAN_UNITS + of_z.mean16
+        z_hat16, of_z = _in_passes(z, prior.z_passes(row), quantise_z or quantise_symbols)
         features = prior.features(z_hat16, row, *y.shape[-2:])
-        y_hat16 = torch.zeros_like(y)
-        places: list[Slices] = []
-        parts: list[Gaussians] = []
-        for index in range(GROUPS):
-            context = prior.context(index, features, y_hat16)
-            here = [coded_slices(index, phase, y.shape[1]) for phase in range(GROUPS)]
-            said = prior.of_pass(index, context, row)
-            known = [
-                quantise_y(y[place], part) * MEAN_UNITS + part.mean16
-                for place, part in zip(here, said, strict=True)
-            ]
-            y_hat16 = y_hat16 + assemble(y, here, known)
-            places, parts = places + here, parts + said
-        of_y = Gaussians(*(assemble(y, places, each) for each in zip(*parts, strict=True)))
+        y_hat16, of_y = _in_passes(y, prior.y_passes(features, row), quantise_y or quantise_symbols)
         return Quantised(y_hat16 / MEAN_UNITS, z_hat16 / MEAN_UNITS, of_y, of_z)
+
+
+def _in_passes(values: Tensor, passes: Passes, quantise: Quantiser) -> tuple[Tensor, Gaussians]:
+    """What a decoder will have of y or z, in sixteenths, and what the prior says of it."""
+    known16 = torch.zeros_like(values)
+    all_places: list[Slices] = []
+    parts: list[Gaussians] = []
+    for index, places in enumerate(passes.places):
+        said = passes.say(index, known16)
+        decoded = [
+            quantise(values[place], part) * MEAN_UNITS + part.mean16
+            for place, part in zip(places, said, strict=True)
+        ]
+        known16 = known16 + assemble(values, places, decoded)
+        all_places += places
+        parts += said
+    of_all = Gaussians(*(assemble(values, all_places, each) for each in zip(*parts, strict=True)))
+    return known16, of_all
 
 
 def table_rows(step: Tensor) -> Tensor:

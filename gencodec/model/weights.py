@@ -22,10 +22,11 @@ from gencodec.errors import WeightsError
 
 from .config import ModelConfig
 from .exact import ExactConv, LearnedExactConv
-from .hyperprior import LearnedStepTable, Prior
+from .hyperprior import Prior
 from .layers import channels_last
 from .scales import SKIP_BELOW
 from .selftest import prior_digest
+from .step_tables import LearnedStepTable
 from .vae import ImageVae, learned_vae
 
 FORMAT = "gencodec-weights-1"

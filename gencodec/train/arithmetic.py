@@ -17,9 +17,10 @@ from gencodec.bench.report import write_report
 from gencodec.codec.device import choose_device
 from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.exact import LearnedExactConv, strict_precision
-from gencodec.model.hyperprior import LearnedStepTable, Prior
+from gencodec.model.hyperprior import Prior
 from gencodec.model.quality import step_of
 from gencodec.model.registry import find_weights
+from gencodec.model.step_tables import LearnedStepTable
 from gencodec.model.vae import Estimate, ImageVae
 from gencodec.model.weights import load_weights, thaw
 

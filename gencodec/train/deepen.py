@@ -15,10 +15,13 @@ from gencodec.model.vae import ImageVae, learned_vae
 def deepened(vae: ImageVae, config: ModelConfig) -> ImageVae:
     """The same function in a network of another configuration, of equal widths and more blocks.
 
-    New blocks stand behind those there are, and the last layer of each branch is zero.
-    WeightsError where the other network is not a deeper one.
+    New blocks stand behind those there are, and the last layer of each branch is zero, as are the
+    heads of new contexts of z.  WeightsError where the other network is not a deeper one.
     """
     deeper = learned_vae(config)
+    if config.hyper_depth:
+        for head in (*deeper.prior.z_means, *deeper.prior.z_scales):
+            head.weight.zero_()
     for module in deeper.prior.modules():
         if isinstance(module, ExactBlock):  # blocks of the transforms begin as the identity anyway
             assert isinstance(module.pointwise.weight, nn.Parameter)

@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from gencodec.model.config import GROUPS
 from gencodec.model.exact import FEATURE_SCALE
-from gencodec.model.hyperprior import LearnedStepTable
 from gencodec.model.quality import lmbda_of
 from gencodec.model.scales import SCALE_LEVELS, index_of
+from gencodec.model.step_tables import LearnedStepTable
 from gencodec.model.transforms import PATCH, channel_order
 from gencodec.model.vae import ImageVae
 

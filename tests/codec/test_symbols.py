@@ -21,6 +21,7 @@ from gencodec.errors import ChecksumError, GencodecError, WeightsError
 from gencodec.model.config import GROUPS
 from gencodec.model.exact import ExactConv
 from gencodec.model.weights import Weights, load_weights, pack_weights
+from tests.vectors import reference
 
 Photo = Callable[..., np.ndarray]
 SIZES = [(1, 1), (16, 33), (1, 80), (80, 1), (70, 130)]
@@ -167,6 +168,17 @@ def test_a_machine_that_computes_another_prior(tiny_path: Path, photo: Photo) ->
     layer.prepare()
     with pytest.raises(ChecksumError):
         wrong.verify(stream)
+
+
+@pytest.mark.parametrize(("shape", "tile"), [((1, 1), None), ((90, 70), None), ((150, 330), 128)])
+def test_contexts_of_z_as_the_format_has_them(
+    tiny: Codec, tiny_path: Path, photo: Photo, shape: tuple[int, int], tile: int | None
+) -> None:
+    """The decoder written from FORMAT.md alone gets the same symbols (it asserts their check)."""
+    stream = tiny.compress(photo(*shape), quality=70, tile=tile)
+    tiles = reference.decode(stream, reference.read_weights(tiny_path))
+    assert all(len(passes) == 2 * GROUPS for passes in tiles)
+    assert shape == (1, 1) or all(any(part.any() for part in passes[:GROUPS]) for passes in tiles)
 
 
 def test_the_encoder_reads_its_own_stream(

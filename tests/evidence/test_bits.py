@@ -14,12 +14,12 @@ from gencodec.evidence.bits import (
     bit_map,
     bits_per_pixel,
     code_lengths,
-    placed_y,
+    placed,
     symbol_bits,
 )
 from gencodec.evidence.streams import account
 from gencodec.model.config import GROUPS
-from gencodec.model.partition import coded_slices
+from gencodec.model.partition import coded_slices, pass_places
 from gencodec.model.scales import SCALE_LEVELS, scale_of
 
 Photo = Callable[..., np.ndarray]
@@ -50,21 +50,23 @@ def test_passes_go_back_to_their_places(h: int, w: int) -> None:
         np.concatenate([y[coded_slices(k, phase, channels)].ravel() for phase in range(GROUPS)])
         for k in range(GROUPS)
     ]
-    assert np.array_equal(placed_y(flat, channels, h, w), y[0])
+    assert np.array_equal(placed(flat, channels, h, w), y[0])
 
 
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (4, 8), (5, 7), (9, 2)])
 def test_the_map_holds_every_bit(h: int, w: int) -> None:
     rng = np.random.default_rng(2)
-    z = rng.random(3 * -(-h // 4) * -(-w // 4))
-    parts = np.zeros((1, 8, h, w))
-    y = [
-        rng.random(sum(parts[coded_slices(k, phase, 8)].size for phase in range(GROUPS)))
-        for k in range(GROUPS)
-    ]
-    positions = bit_map([z, *y], (3, 8), h, w)
-    assert positions.shape == (h, w)
-    assert positions.sum() == pytest.approx(z.sum() + sum(part.sum() for part in y))
+
+    def in_passes(channels: int, h: int, w: int) -> list[np.ndarray]:
+        whole = np.zeros((1, channels, h, w))
+        places = pass_places(channels)
+        return [rng.random(sum(whole[place].size for place in of_pass)) for of_pass in places]
+
+    y, hz, wz = in_passes(8, h, w), -(-h // 4), -(-w // 4)
+    for channels, z in ((3, [rng.random(3 * hz * wz)]), (4, in_passes(4, hz, wz))):
+        positions = bit_map([*z, *y], (channels, 8), h, w)
+        assert positions.shape == (h, w)
+        assert positions.sum() == pytest.approx(sum(part.sum() for part in (*z, *y)))
     width, height = 16 * w - 5, 16 * h - 11
     area = bits_per_pixel(positions, width, height)
     assert (area >= positions / 256).all() and area[-1, -1] > positions[-1, -1] / 256

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gencodec.entropy import gaussian_tables
 from gencodec.model.config import CONFIGS
-from gencodec.model.hyperprior import LearnedStepTable
 from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
+from gencodec.model.step_tables import LearnedStepTable
 from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import Weights, freeze, load_weights, pack_weights
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,10 +25,21 @@ def test_text_and_back(name: str) -> None:
 def test_the_text_never_changes() -> None:
     """It is hashed into every weights id: another text would orphan every stream."""
     text = (
-        '{"depth16":1,"depth8":1,"hyper":16,"knots":8,"latent":64,'
+        '{"depth16":1,"depth8":1,"hyper":16,"hyper_depth":1,"knots":8,"latent":64,'
         '"name":"tiny","prior":32,"prior_depth":1,"trunk8":32}'
     )
     assert CONFIGS["tiny"].to_json() == text
+
+
+def test_the_text_of_older_weights_never_changes() -> None:
+    """A z without contexts is not mentioned, as it could not be when they were made."""
+    text = (
+        '{"depth16":1,"depth8":1,"hyper":16,"knots":8,"latent":64,'
+        '"name":"tiny","prior":32,"prior_depth":1,"trunk8":32}'
+    )
+    older = replace(CONFIGS["tiny"], hyper_depth=0)
+    assert older.to_json() == text
+    assert ModelConfig.from_json(text) == older
 
 
 @pytest.mark.parametrize(
@@ -45,6 +57,10 @@ def test_the_text_never_changes() -> None:
         {"knots": 1},
         {"knots": 9},
         {"prior": 33},
+        {"hyper": 18},
+        {"hyper_depth": 0},
+        {"hyper_depth": -1},
+        {"hyper_depth": None},
         {"extra": 1},
         {"name": 5},
     ],

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gencodec.model.config import GROUPS, HYPER_STRIDE, STEPS
 from gencodec.model.exact import ExactConv, exact_arithmetic
-from gencodec.model.hyperprior import MEAN_UNITS, LearnedStepTable, Prior, StepTable
-from gencodec.model.partition import coded_slices
+from gencodec.model.hyperprior import MEAN_UNITS, LearnedPrior, Passes, Prior
 from gencodec.model.registry import find_weights
 from gencodec.model.selftest import prior_digest
+from gencodec.model.step_tables import LearnedStepTable, StepTable
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import Weights, load_weights, prepare, thaw
 
@@ -28,19 +28,22 @@ def run_prior(prior: Prior, z: Tensor, y: Tensor, row: Tensor) -> list[np.ndarra
     """Means and scale indices of z and of every pass of y, int64, for given symbols."""
     outputs: list[Tensor] = []
     with exact_arithmetic(z.device):
-        of_z = prior.of_z(row)
-        outputs += of_z
-        features = prior.features(z * MEAN_UNITS + of_z.mean16, row, *y.shape[2:])
-        y_hat16 = torch.zeros_like(y)
-        for index in range(GROUPS):
-            context = prior.context(index, features, y_hat16)
-            for phase in range(GROUPS):
-                place = coded_slices(index, phase, y.shape[1])
-                gaussians = prior.gaussians(index, phase, context, row)
-                y_hat16[place] = y[place] * MEAN_UNITS + gaussians.mean16
-                outputs += gaussians
+        z_hat16 = run_passes(prior.z_passes(row), z, outputs)
+        features = prior.features(z_hat16, row, *y.shape[2:])
+        run_passes(prior.y_passes(features, row), y, outputs)
     assert all(torch.equal(part, part.floor()) for part in outputs)
     return [part.to(torch.int64).cpu().numpy() for part in outputs]
+
+
+def run_passes(passes: Passes, symbols: Tensor, outputs: list[Tensor]) -> Tensor:
+    """All that is said of these symbols goes to `outputs`; them, in sixteenths."""
+    known16 = torch.zeros_like(symbols)
+    for index, places in enumerate(passes.places):
+        said = passes.say(index, known16)
+        for place, gaussians in zip(places, said, strict=True):
+            known16[place] = symbols[place] * MEAN_UNITS + gaussians.mean16
+            outputs += gaussians
+    return known16
 
 
 def symbols(prior: Prior, *, largest: int = 40, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -146,7 +149,7 @@ def test_smallest_pictures(tiny_weights: Weights, height: int, width: int) -> No
     z = z[:, :, : -(-height // HYPER_STRIDE), : -(-width // HYPER_STRIDE)]
     y = y[:, :, :height, :width]
     outputs = run_prior(prior, z, y, row)
-    assert sum(part.size for part in outputs[2::2]) == y.numel()
+    assert sum(part.size for part in outputs[::2]) == z.numel() + y.numel()
     assert equal(outputs, run_prior(in_float64(prior), z.double(), y.double(), row))
 
 
@@ -157,7 +160,8 @@ def test_the_digest_repeats_and_sees_a_single_unit(tiny_weights: Weights) -> Non
     prior = tiny_weights.vae.prior
     digest = prior_digest(prior)
     assert len(digest) == 16 and prior_digest(prior) == digest
-    for name in ("up32", "block32.pointwise", "contexts.2.enter", "means.15", "scales.0"):
+    layers = ("up32", "block32.pointwise", "contexts.2.enter", "means.15", "scales.0")
+    for name in (*layers, "z_contexts.0.blocks.0.depthwise", "z_means.11", "z_scales.0"):
         changed = copy.deepcopy(prior)
         layer = changed.get_submodule(name)
         assert isinstance(layer, ExactConv)
@@ -204,17 +208,30 @@ def test_a_learned_prior_is_the_one_that_freezes(tiny_vae: ImageVae, tiny_weight
     assert equal(outputs, run_prior(frozen, *symbols(frozen)))
 
 
-def test_a_pass_is_its_phases(tiny_vae: ImageVae) -> None:
+def test_a_pass_is_its_phases(tiny_vae: ImageVae, monkeypatch: pytest.MonkeyPatch) -> None:
     """Learned heads are computed together; each says what it would say alone."""
     prior = tiny_vae.prior
-    channels = prior.config.prior
-    context = torch.randint(0, 256, (len(ROWS), channels, 5, 6)).float()
-    row = torch.tensor(ROWS)
+    z, y, row = symbols(prior)
+    features = torch.randint(0, 256, (len(ROWS), prior.config.prior, HEIGHT, WIDTH)).float()
+    together: list[Tensor] = []
+    alone: list[Tensor] = []
+    said = Prior._said
+    for outputs in (together, alone):
+        run_passes(prior.z_passes(row), z, outputs)
+        run_passes(prior.y_passes(features, row), y, outputs)
+        monkeypatch.setattr(LearnedPrior, "_said", said)
+    assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
+
+
+def test_what_is_known_of_z_says_more(tiny_weights: Weights) -> None:
+    """The first pass is told by tables alone; later ones by what is decoded around them."""
+    prior = tiny_weights.vae.prior
+    z, _, row = symbols(prior)
+    passes = prior.z_passes(row)
     for index in range(GROUPS):
-        together = prior.of_pass(index, context, row)
-        for phase, gaussians in enumerate(together):
-            alone = prior.gaussians(index, phase, context, row)
-            assert all(torch.equal(a, b) for a, b in zip(gaussians, alone, strict=True))
+        said = passes.say(index, z * MEAN_UNITS)
+        vary = [bool((part.mean16 != part.mean16[:, :, :1, :1]).any()) for part in said]
+        assert any(vary) == (index > 0)
 
 
 @pytest.mark.parametrize("knots", [2, 8, 64])

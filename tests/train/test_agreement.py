@@ -40,9 +40,14 @@ def silent(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
 
 def opposite(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """As a compiler that turns every gradient round."""
-    return lambda *args: torch.utils._pytree.tree_map(
-        lambda each: 2.0 * each.detach() - each, function(*args)
-    )
+
+    def compiled(*args: Any) -> Any:
+        out = function(*args)
+        if isinstance(out, Estimate):
+            return Estimate(*(2.0 * each.detach() - each for each in out))
+        return out
+
+    return compiled
 
 
 def failing(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:

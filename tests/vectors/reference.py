@@ -69,7 +69,7 @@ class Prior:
     """The prior of one weights file; arrays are int64 (channel, row, column)."""
 
     def __init__(self, file: File) -> None:
-        self.depth = file.config["prior_depth"]
+        self.depth, self.hyper_depth = file.config["prior_depth"], file.config.get("hyper_depth", 0)
         self.latent, self.hyper = file.config["latent"], file.config["hyper"]
         self.tensors = {
             name.removeprefix("prior."): value.astype(np.int64)
@@ -115,6 +115,12 @@ class Prior:
         x = relu(self.conv(f"{name}.enter", np.concatenate([features, compand(y16)])))
         for d in range(self.depth):
             x = self.block(f"{name}.blocks.{d}", x)
+        return x
+
+    def z_context(self, k: int, z16: Array) -> Array:
+        x = relu(self.conv(f"z_contexts.{k - 1}.enter", compand(z16)))
+        for d in range(self.hyper_depth):
+            x = self.block(f"z_contexts.{k - 1}.blocks.{d}", x)
         return x
 
 
@@ -203,7 +209,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def decode(data: bytes, file: File) -> list[list[Array]]:
-    """Of each tile the symbols of z and of the four passes of y; a picture may be one tile.
+    """Of each tile the symbols of every pass of z, then of y; a picture may be one tile.
 
     data: a sound stream made with these weights.
     """
@@ -272,11 +278,28 @@ def decode_tile(
     h, w = -(-height // 16), -(-width // 16)
     latent, hyper = prior.latent, prior.hyper
 
-    shape = (hyper, -(-h // 4), -(-w // 4))
-    mean = np.clip(prior.table("z_mean", row), -32767, 32767)[:, None, None]
-    index = np.clip(prior.table("z_scale", row), 0, 63)[:, None, None]
-    passes = [tables.decode(coder, np.broadcast_to(index, shape).ravel())]
-    features = prior.features(16 * passes[0].reshape(shape) + mean, row, h, w)
+    z16 = np.zeros((hyper, -(-h // 4), -(-w // 4)), np.int64)
+    z_mean, z_scale = (prior.table(name, row)[:, None, None] for name in ("z_mean", "z_scale"))
+    passes = []
+    if not prior.hyper_depth:
+        index = np.broadcast_to(np.clip(z_scale, 0, 63), z16.shape)
+        passes.append(tables.decode(coder, index.ravel()))
+        z16 = 16 * passes[0].reshape(z16.shape) + np.clip(z_mean, -32767, 32767)
+    for k in range(4 if prior.hyper_depth else 0):
+        parts = []
+        context = prior.z_context(k, z16) if k else None
+        for p, (i, j) in enumerate(PHASES):
+            channels = slice((k ^ p) * hyper // 4, ((k ^ p) + 1) * hyper // 4)
+            at = np.zeros_like(z16[channels, i::2, j::2])
+            scale, mean = at + z_scale[channels], at + z_mean[channels]
+            if context is not None:
+                scale += prior.conv(f"z_scales.{4 * k - 4 + p}", context[:, i::2, j::2])
+                mean += prior.conv(f"z_means.{4 * k - 4 + p}", context[:, i::2, j::2])
+            scale, mean = np.clip(scale, 0, 63), np.clip(mean, -32767, 32767)
+            parts.append((channels, i, j, scale, mean))
+        passes.append(decode_pass(coder, tables, parts, z16))
+
+    features = prior.features(z16, row, h, w)
     y16 = np.zeros((latent, h, w), np.int64)
     group = latent // 4
     for k in range(4):
@@ -289,13 +312,21 @@ def decode_tile(
             scale = np.clip(scale + prior.table("step_scale", row)[channels, None, None], 0, 63)
             means = np.clip(prior.conv(f"means.{4 * k + p}", at_phase), -32767, 32767)
             parts.append((channels, i, j, scale, means))
-        passes.append(tables.decode(coder, np.concatenate([part[3].ravel() for part in parts])))
-        rest = passes[-1]
-        for channels, i, j, scale, means in parts:
-            y16[channels, i::2, j::2] = 16 * rest[: scale.size].reshape(scale.shape) + means
-            rest = rest[scale.size :]
+        passes.append(decode_pass(coder, tables, parts, y16))
     check = 0
     for symbols in passes:
         check = zlib.crc32(symbols.astype("<i4").tobytes(), check)
     assert coder.at_end and check == int.from_bytes(payload[:4], "little")
     return passes
+
+
+def decode_pass(
+    coder: Coder, tables: Tables, parts: list[tuple[slice, int, int, Array, Array]], out: Array
+) -> Array:
+    """One pass of parts (channels, row, column, scale index, mean): its symbols; values to out."""
+    symbols = tables.decode(coder, np.concatenate([part[3].ravel() for part in parts]))
+    rest = symbols
+    for channels, i, j, scale, mean in parts:
+        out[channels, i::2, j::2] = 16 * rest[: scale.size].reshape(scale.shape) + mean
+        rest = rest[scale.size :]
+    return symbols
