@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,12 +25,14 @@ from gencodec.model.vae import Estimate, ImageVae
 
 from .agreement import disagreement
 from .checkpoint import RunState
+from .compiler import compiled
 
 REPORT = ("loss", "bpp", "psnr", "norm")
 WARM_UP_STEPS = 3
 """Steps before a CUDA graph is recorded: libraries settle on kernels, moments come to be."""
 
 Say = Callable[[str], None]
+Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True)
@@ -97,14 +100,14 @@ class Update:
         clip_norm: float,
         *,
         distortion: Distortion = squared_error,
-        compiled: bool = False,
+        compiler: Compiler | None = None,
     ) -> None:
         self.state = state
         self.precision = precision
         self.clip_norm = clip_norm
         # Apart, so that a run for another distortion finds the larger part compiled already.
-        self.estimated = torch.compile(estimated, dynamic=False) if compiled else estimated
-        self.distortion = torch.compile(distortion, dynamic=False) if compiled else distortion
+        self.estimated = estimated if compiler is None else compiler(estimated)
+        self.distortion = distortion if compiler is None else compiler(distortion)
 
     def gradients(self, x: Tensor, quality: Tensor) -> list[Tensor]:
         """Forward and backward alone, times the loss scale; the report is without the norm."""
@@ -166,6 +169,7 @@ class Stepper:
         self._distortion = distortion
         self._clip_norm = clip_norm
         self._compiled = compiled
+        self._joined = state.device.type == "cuda"
         self._recorded = recorded
         self._say = say
         if state.device.type == "cuda":
@@ -195,19 +199,19 @@ class Stepper:
     def _chosen(self, x: Tensor, quality: Tensor, precision: Precision) -> Update:
         """The compiled step where one is asked for and has the gradients of the plain one."""
         make = partial(Update, self._state, precision, self._clip_norm, distortion=self._distortion)
-        plain = make(compiled=False)
-        if not self._compiled:
-            return plain
-        compiled = make(compiled=True)
-        ways = (partial(each.gradients, x, quality) for each in (plain, compiled))
-        try:
-            reason = disagreement(self._state.current, *ways)
-        except Exception as error:  # a compiler fails in its own ways; nothing is lost yet
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:120]
-        if not reason:
-            return compiled
-        self._say(f"torch.compile does not work here, going on without: {reason}")
-        self._compiled = False
+        plain = make()
+        while self._compiled:
+            other = make(compiler=partial(compiled, joined=self._joined))
+            ways = (partial(each.gradients, x, quality) for each in (plain, other))
+            try:
+                reason = disagreement(self._state.current, *ways)
+            except Exception as error:  # a compiler fails in its own ways; nothing is lost yet
+                reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:120]
+            if not reason:
+                return other
+            what = "joining of small kernels" if self._joined else "torch.compile"
+            self._say(f"{what} does not work here, going on without: {reason}")
+            self._compiled, self._joined = self._joined, False
         return plain
 
     def _on_side_stream(self, x: Tensor, quality: Tensor) -> Tensor:

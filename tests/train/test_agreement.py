@@ -10,18 +10,20 @@ import torch
 
 from gencodec.model.vae import Estimate
 from gencodec.train.checkpoint import RunState, new_state
+from gencodec.train.compiler import SMALL_BYTES, compiled
 from gencodec.train.update import Precision, Stepper
 from tests.train.runs import Photo, batch, fresh, plan_of
 
 QUALITY = torch.tensor([60, 200])
 
 
-def steps(photo: Photo, *, compiled: bool) -> tuple[RunState, list[str]]:
+def steps(photo: Photo, *, compiled: bool, joined: bool = False) -> tuple[RunState, list[str]]:
     """Two steps of a fresh model, and what was said."""
     said: list[str] = []
     torch.manual_seed(4)
     state = new_state(fresh(), plan_of(1))
     stepper = Stepper(state, 3.0, compiled=compiled, recorded=False, say=said.append)
+    stepper._joined = joined  # by itself on a GPU alone
     torch.manual_seed(5)
     for _ in range(2):
         stepper.step(batch(photo), QUALITY, Precision(None, exact=False))
@@ -78,6 +80,53 @@ def test_a_compiler_that_is_wrong_is_not_used(
     assert line.endswith(reason)
     for ours, theirs in zip(state.current, plain.current, strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("compiler", [silent, opposite, failing])
+def test_joining_is_given_up_before_the_compiler(
+    photo: Photo, monkeypatch: pytest.MonkeyPatch, compiler: Any
+) -> None:
+    plain, _ = steps(photo, compiled=False)
+    given: list[Any] = []
+
+    def without_joining(function: Any, *, options: Any, **others: Any) -> Any:
+        given.append(options)
+        return compiler(function) if options else function
+
+    monkeypatch.setattr(torch, "compile", without_joining)
+    state, said = steps(photo, compiled=True, joined=True)
+    (line,) = said
+    assert line.startswith("joining of small kernels does not work here, going on without: ")
+    assert given == [{"combo_kernels": True}] * 2 + [None] * 2
+    for ours, theirs in zip(state.current, plain.current, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_only_small_kernels_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the compiler's own hook, in its own groups."""
+    scheduler = pytest.importorskip("torch._inductor.scheduler").ForeachKernelSchedulerNode
+
+    class Node:
+        def __init__(self, size: int) -> None:
+            self.size = size
+
+        def get_read_write_buffers_sizes(self) -> int:
+            return self.size
+
+    small, large = Node(SMALL_BYTES), Node(SMALL_BYTES + 1)
+    groups = [[small, large, small], [small, large], [large, large], [small, small]]
+    monkeypatch.setattr(scheduler, "_default_group_nodes_for_combo_kernels", lambda _: groups)
+    monkeypatch.setattr(
+        scheduler, "group_algorithm_for_combo_kernels", scheduler.group_algorithm_for_combo_kernels
+    )
+    given: list[Any] = []
+    monkeypatch.setattr(torch, "compile", lambda _, **options: given.append(options))
+    before = scheduler.group_algorithm_for_combo_kernels
+    compiled(len, joined=False)
+    assert scheduler.group_algorithm_for_combo_kernels is before
+    compiled(len, joined=True)
+    assert scheduler.group_nodes_for_combo_kernels(None) == [[small, small], [small, small]]
+    assert [each["options"] for each in given] == [None, {"combo_kernels": True}]
 
 
 def test_a_compiler_that_is_right_is_used(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
