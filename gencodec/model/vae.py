@@ -97,13 +97,13 @@ class ImageVae(nn.Module):
         :func:`quantise_symbols`.
         """
         prior = self.prior
-        z_hat16, of_z = _in_passes(z, prior.z_passes(row), quantise_z or quantise_symbols)
+        z_hat16, of_z = in_passes(z, prior.z_passes(row), quantise_z or quantise_symbols)
         features = prior.features(z_hat16, row, *y.shape[-2:])
-        y_hat16, of_y = _in_passes(y, prior.y_passes(features, row), quantise_y or quantise_symbols)
+        y_hat16, of_y = in_passes(y, prior.y_passes(features, row), quantise_y or quantise_symbols)
         return Quantised(y_hat16 / MEAN_UNITS, z_hat16 / MEAN_UNITS, of_y, of_z)
 
 
-def _in_passes(values: Tensor, passes: Passes, quantise: Quantiser) -> tuple[Tensor, Gaussians]:
+def in_passes(values: Tensor, passes: Passes, quantise: Quantiser) -> tuple[Tensor, Gaussians]:
     """What a decoder will have of y or z, in sixteenths, and what the prior says of it."""
     known16 = torch.zeros_like(values)
     all_places: list[Slices] = []

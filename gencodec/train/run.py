@@ -17,6 +17,7 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import thaw
 
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
+from .contexts import learn_contexts
 from .deepen import deepened
 from .depthwise import use_faster_gradient
 from .gallery import Gallery
@@ -61,7 +62,7 @@ def run_training(
     Raises ImageError (no usable pictures), WeightsError, OutputError (the run's folder cannot be
     written), ArithmeticError (the loss stays not finite).
     """
-    start = _start(run, config, init)
+    start = _start(run, config, init, say)
     product: WeightsProduct | EncoderProduct = WeightsProduct(run)
     if plan.encoder_only:
         if init is None:
@@ -137,7 +138,7 @@ def _check_same_kind(run: Path, plan: TrainingPlan, init: str | None) -> None:
 
 
 def _start(
-    run: Path, config: str | None, init: str | None
+    run: Path, config: str | None, init: str | None, say: Say
 ) -> Callable[[PhotoStore, TrainingPlan], ImageVae]:
     """How a new run gets its first weights; WeightsError before any picture is read."""
     if config is not None and config not in CONFIGS:
@@ -146,10 +147,19 @@ def _start(
         )
     if init is not None and not (run / CHECKPOINT).exists():
         vae = thaw(open_weights(init, torch.device("cpu"))[0])
-        if config is not None:
-            vae = deepened(vae, CONFIGS[config])
-        return lambda store, plan: vae
+        if config is None:
+            return lambda store, plan: vae
+        deeper = deepened(vae, CONFIGS[config])
+        if deeper.config.hyper_depth == vae.config.hyper_depth:
+            return lambda store, plan: deeper
+        return lambda store, plan: _with_contexts(deeper, store, plan, say)
     return lambda store, plan: _block_transform(config or "base", store, plan)
+
+
+def _with_contexts(vae: ImageVae, store: PhotoStore, plan: TrainingPlan, say: Say) -> ImageVae:
+    vae.to(store.device)
+    learn_contexts(vae, store, plan.seed, say)
+    return vae
 
 
 def _block_transform(config: str, store: PhotoStore, plan: TrainingPlan) -> ImageVae:
