@@ -158,6 +158,7 @@ def _start(
 
 def _with_contexts(vae: ImageVae, store: PhotoStore, plan: TrainingPlan, say: Say) -> ImageVae:
     vae.to(store.device)
+    say("new contexts of z learn by themselves first, outside the plan: some minutes on a CPU")
     learn_contexts(vae, store, plan.seed, say)
     return vae
 
