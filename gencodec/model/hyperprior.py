@@ -199,12 +199,23 @@ class Prior(nn.Module):
     ) -> list[Gaussians]:
         """What the heads of one pass, one of each kind a phase, add to the tables."""
         said = []
-        for phase, (_, channels, _, _) in enumerate(places):
+        outputs = self._of_heads(means, scales, context)
+        for (mean16, scale_index), (_, channels, _, _) in zip(outputs, places, strict=True):
+            of_mean, of_scale = (table[:, channels] for table in tables)
+            said.append(_bounded(mean16 + of_mean, scale_index + of_scale))
+        return said
+
+    def _of_heads(
+        self, means: nn.ModuleList, scales: nn.ModuleList, context: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
+        """What both heads of each phase make of the context at its positions."""
+        outputs = []
+        for phase, heads in enumerate(zip(means, scales, strict=True)):
             # One copy for both heads; each would make its own of a strided view.
             at_phase = _at_phase(context, phase)
-            mean, scale = means[phase](at_phase), scales[phase](at_phase)
-            said.append(_added(mean, scale, tables, channels))
-        return said
+            mean, scale = (head(at_phase) for head in heads)
+            outputs.append((mean, scale))
+        return outputs
 
 
 class LearnedPrior(Prior):
@@ -213,23 +224,18 @@ class LearnedPrior(Prior):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, LearnedExactConv, LearnedStepTable)
 
-    def _said(
-        self,
-        means: nn.ModuleList,
-        scales: nn.ModuleList,
-        context: Tensor,
-        places: tuple[Slices, ...],
-        tables: Gaussians,
-    ) -> list[Gaussians]:
+    def _of_heads(
+        self, means: nn.ModuleList, scales: nn.ModuleList, context: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
         """The same numbers from fewer and larger operations: a GPU waits for each."""
         joint = [_joint(heads) for heads in (means, scales)]
         weight, bias = (torch.cat(both, 1) for both in zip(*joint, strict=True))
-        said = []
-        for phase, (_, channels, _, _) in enumerate(places):
+        outputs = []
+        for phase in range(GROUPS):
             out = round_through(convolve(_at_phase(context, phase), weight[phase], bias[phase]))
             mean, scale = out.chunk(2, 1)
-            said.append(_added(mean, scale, tables, channels))
-        return said
+            outputs.append((mean, scale))
+        return outputs
 
 
 def _heads(conv: ConvFactory, passes: int, width: int, channels: int, gain: float) -> nn.ModuleList:
@@ -270,12 +276,6 @@ def learned_prior(config: ModelConfig) -> Prior:
 
 def _relu(x: Tensor) -> Tensor:
     return x.clamp(0, ACTIVATION_MAX)
-
-
-def _added(mean16: Tensor, scale_index: Tensor, tables: Gaussians, channels: slice) -> Gaussians:
-    """What heads say, on top of what the tables have for some channels."""
-    of_mean, of_scale = (table[:, channels] for table in tables)
-    return _bounded(mean16 + of_mean, scale_index + of_scale)
 
 
 def _bounded(mean16: Tensor, scale_index: Tensor) -> Gaussians:

@@ -1,7 +1,7 @@
 """New contexts of z learn first, alone, from the z of large crops.
 
-A training crop has a handful of positions of z, most of them at its edge: beside everything else
-contexts would learn for hours.  Here z is computed once, and a step sees two thousand positions.
+A training crop has a handful of positions of z, most of them at its edge, and contexts learn slowly
+from them.  Here z is computed once, and a step sees two thousand positions.
 """
 
 from __future__ import annotations

@@ -215,11 +215,11 @@ def test_a_pass_is_its_phases(tiny_vae: ImageVae, monkeypatch: pytest.MonkeyPatc
     features = torch.randint(0, 256, (len(ROWS), prior.config.prior, HEIGHT, WIDTH)).float()
     together: list[Tensor] = []
     alone: list[Tensor] = []
-    said = Prior._said
+    one_by_one = Prior._of_heads
     for outputs in (together, alone):
         run_passes(prior.z_passes(row), z, outputs)
         run_passes(prior.y_passes(features, row), y, outputs)
-        monkeypatch.setattr(LearnedPrior, "_said", said)
+        monkeypatch.setattr(LearnedPrior, "_of_heads", one_by_one)
     assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
 
 
