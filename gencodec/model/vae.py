@@ -158,7 +158,12 @@ def trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
 
 
 def bits_of(values: Tensor, gaussians: Gaussians) -> Tensor:
-    """Bits of each picture's values, under the mass within half a step of them: (B,) float32.
+    """Bits of each picture's values, as of :func:`bits_of_each`: (B,) float32."""
+    return bits_of_each(values, gaussians).flatten(1).sum(1)
+
+
+def bits_of_each(values: Tensor, gaussians: Gaussians) -> Tensor:
+    """Bits of values, under the mass within half a step of them: their shape, float32.
 
     Those of a Gaussian, which the tables of a weights file come within 1 % of.
     """
@@ -169,7 +174,7 @@ def bits_of(values: Tensor, gaussians: Gaussians) -> Tensor:
     upper = torch.erfc((centred - 0.5) / scale * root)
     lower = torch.erfc((centred + 0.5) / scale * root)
     probability = 0.5 * (upper - lower)
-    return -torch.log2(probability.clamp_min(2.0**-18)).flatten(1).sum(1)
+    return -torch.log2(probability.clamp_min(2.0**-18))
 
 
 def learned_vae(config: ModelConfig) -> ImageVae:

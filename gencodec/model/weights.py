@@ -1,13 +1,15 @@
 """Weights as files: one safetensors file holds the config, the network and the coding tables.
 
 A file's identity is the SHA-256 of its content (config text, then every tensor's name, type,
-shape and bytes in the order of names), so neither the order in a file nor its name matters.
+shape and bytes in the order of names), so neither the order in a file nor its name matters, nor
+whether it is a plain or a compact one (:mod:`gencodec.model.compact`).
 A stream names its weights by the first four bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +22,12 @@ from torch import Tensor, nn
 from gencodec.entropy import ScaleTables
 from gencodec.errors import WeightsError
 
+from . import compact
 from .config import ModelConfig
 from .exact import ExactConv, LearnedExactConv
 from .hyperprior import Prior
 from .layers import channels_last
+from .registry import find_weights_by_id
 from .scales import SKIP_BELOW
 from .selftest import prior_digest
 from .step_tables import LearnedStepTable
@@ -101,14 +105,36 @@ def content_digest(config: ModelConfig, tensors: dict[str, Tensor]) -> bytes:
 
 def pack_weights(config: ModelConfig, tensors: dict[str, Tensor]) -> bytes:
     """The bytes of a weights file; ValueError when the prior's layers are not provably exact."""
+    return serialise(tensors, metadata={"format": FORMAT, **_metadata(config, tensors)})
+
+
+def pack_compact(
+    config: ModelConfig,
+    tensors: dict[str, Tensor],
+    grids: Mapping[str, compact.Grid],
+    reference: str | None = None,
+) -> bytes:
+    """The bytes of a compact weights file, of the tensors moved onto grids.
+
+    reference: the digest, 64 digits, of installed weights without which it cannot be read.
+    ValueError as of :func:`pack_weights`, where a grid is too fine, or without those weights.
+    """
+    before = {} if reference is None else installed(reference)
+    deflated = compact.compacted(tensors, grids, before)
+    moved = compact.expanded(deflated, before)
+    metadata = {
+        "format": compact.FORMAT,
+        "content": content_digest(config, moved).hex(),
+        **_metadata(config, moved),
+        **({} if reference is None else {"reference": reference}),
+    }
+    return serialise({compact.DEFLATED: deflated}, metadata=metadata)
+
+
+def _metadata(config: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, str]:
     vae = _build(config, tensors)
     prepare(vae.prior)
-    metadata = {
-        "format": FORMAT,
-        "config": config.to_json(),
-        "prior_digest": prior_digest(vae.prior),
-    }
-    return serialise(tensors, metadata=metadata)
+    return {"config": config.to_json(), "prior_digest": prior_digest(vae.prior)}
 
 
 def load_weights(path: Path, *, device: torch.device | str = "cpu") -> Weights:
@@ -118,7 +144,7 @@ def load_weights(path: Path, *, device: torch.device | str = "cpu") -> Weights:
     are integers held in float32 everywhere.  A GPU that does not reproduce the prior's recorded
     digest leaves the prior to the CPU, and ``notes`` says so.
     """
-    metadata, tensors = read_tensors(path, FORMAT)
+    metadata, tensors = read_weights(path)
     try:
         config = ModelConfig.from_json(metadata.get("config", ""))
         vae = _build(config, tensors)
@@ -126,6 +152,8 @@ def load_weights(path: Path, *, device: torch.device | str = "cpu") -> Weights:
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"{path.name}: {error}") from None
     digest = content_digest(config, tensors)
+    if metadata.get("content", digest.hex()) != digest.hex():
+        raise WeightsError(f"{path.name}: its numbers do not come out as they went in")
     _place(vae, torch.device(device))
     notes = []
     exact = prior_digest(vae.prior) == metadata.get("prior_digest")
@@ -164,15 +192,50 @@ def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
     return vae.requires_grad_(False).eval()
 
 
-def read_tensors(path: Path, file_format: str) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a file of this format; WeightsError when it is none."""
+def read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a plain or a compact weights file; WeightsError when it is none.
+
+    Of a compact one these are the tensors that it stands for.
+    """
+    metadata, tensors = read_tensors(path, FORMAT, compact.FORMAT)
+    if metadata["format"] == FORMAT:
+        return metadata, tensors
+    try:
+        reference = installed(metadata["reference"]) if "reference" in metadata else {}
+        if set(tensors) != {compact.DEFLATED}:
+            raise ValueError(f"{len(tensors)} tensors where '{compact.DEFLATED}' alone belongs")
+        return metadata, compact.expanded(tensors[compact.DEFLATED], reference)
+    except ValueError as error:
+        raise WeightsError(f"{path.name}: {error}") from None
+
+
+def installed(digest: str) -> dict[str, Tensor]:
+    """The tensors of the installed weights of this digest, which others may be told against.
+
+    ValueError when there are none, or when they are themselves told against others: two files are
+    enough to ask for.
+    """
+    try:
+        entry = find_weights_by_id(bytes.fromhex(digest)[:4])
+    except WeightsError:
+        entry = None
+    if entry is None or entry.id_hex != digest:
+        raise ValueError(f"it needs the weights {digest[:8]}, which are not installed here")
+    metadata, _ = read_tensors(entry.path, FORMAT, compact.FORMAT)
+    if "reference" in metadata:
+        raise ValueError(f"it needs the weights {digest[:8]}, which need others themselves")
+    return read_weights(entry.path)[1]
+
+
+def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a file of one of these formats; WeightsError when it is none."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsError(f"{path.name}: larger than {MAX_BYTES} bytes")
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
-            if metadata.get("format") != file_format:
-                kind = file_format.split("-")[1]
+            if metadata.get("format") not in formats:
+                kind = formats[0].split("-")[1]
                 raise WeightsError(f"{path.name}: not a gencodec {kind} file")
             return metadata, {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     except FileNotFoundError:
