@@ -18,6 +18,7 @@ COMMANDS = {
     "arithmetic": ("gencodec.train.arithmetic", "what the prior's integers cost, in bits"),
     "ship": ("gencodec.train.ship", "make a run's weights the shipped ones, if they are better"),
     "ship-encoder": ("gencodec.train.ship_encoder", "the same for a run of the encoder alone"),
+    "compact": ("gencodec.train.compaction", "a weights file in a third of its bytes or less"),
     "single": ("gencodec.train.single", "what one network for all rates costs against single ones"),
     "pages": ("gencodec.train.pages.draw", "draw pages as screens show them, to train on as well"),
     "rest": ("gencodec.train.rest", "whether the gradient of training is zero at some weights"),

@@ -44,10 +44,12 @@ def model_card(
     parameters: int,
     data: str,
     before: Predecessor | None = None,
+    reference: str | None = None,
 ) -> str:
     """Markdown text; ``data`` is the paragraph on the pictures and their licences.
 
-    before: what was shipped until then, measured on the same pictures.
+    before: what was shipped until then, measured on the same pictures.  reference: the weights
+    that a compact file is told as a difference from.
     """
     table = _table(scores, before)
     return f"""# {name}
@@ -58,8 +60,9 @@ Licence: Apache-2.0.
 ## What it is
 {_purpose(record.plan.distortion)}
 Configuration `{config.name}`: `{config.to_json()}`, {parameters / 1e6:.1f} million parameters.
-Transforms are stored in float16; the prior is int8 weights, int32 biases and integer tables, its
-arithmetic proven exact at export (`gencodec/model/exact.py`).
+Transforms are float16 numbers on grids as fine as each matters (`gencodec/train/compaction.py`);
+the prior is int8 weights, int32 biases and integer tables, its arithmetic proven exact at export
+(`gencodec/model/exact.py`).{_needs(reference)}
 
 For photographs and other natural pictures, 8 bits a channel. It was not made for, and has not been
 measured on, medical or other pictures in which an invented detail could do harm: like every lossy
@@ -97,6 +100,12 @@ def _kodak(tune: str) -> str:
         f"`gencodec:{tune}` in [benchmarks/kodak.json](../benchmarks/kodak.json); the rows\n"
         f"“for {tune}” of the table in [README.md](../README.md)."
     )
+
+
+def _needs(reference: str | None) -> str:
+    if reference is None:
+        return ""
+    return f" The file holds what differs from [{reference}]({reference}.md), and needs it."
 
 
 def _purpose(tune: str) -> str:

@@ -117,12 +117,13 @@ def ship(
     held_out: Sequence[Pixels],
     record: TrainingRecord,
     data: str,
+    reference: str | None = None,
 ) -> float | None:
     """Write the candidate as ``name``, with its card, and make it the default for its tune.
 
     Its tune is the distortion that it was trained for.  Older files stay, so that streams made
     with them stay decodable.  record, data: what the model card says of the run and of its
-    pictures.
+    pictures; reference: the name of the weights that the file needs, for the card.
 
     Returns the BD-rate in percent against what streams of that tune were made with so far (None
     if there was nothing): by PSNR, for another tune by MS-SSIM.  WeightsError when the candidate
@@ -152,6 +153,7 @@ def ship(
         parameters=candidate.parameters,
         data=data,
         before=before,
+        reference=reference,
     )
     atomic_write(folder / file, candidate.data, overwrite=False)
     atomic_write(folder / f"{name}.md", card.encode(), overwrite=False)

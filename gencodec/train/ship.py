@@ -24,12 +24,14 @@ from gencodec.model.encoders import weights_of_encoder
 from gencodec.model.locate import weights_directory
 
 from .card import TrainingRecord
+from .compaction import SAMPLES, add_reference, compact_weights, reference_of
 from .export import measured, ship
 from .gallery import PICTURES
 from .journal import read_log
 from .notes import read_note
 from .photos import Photo, PhotoFolder, original_of
 from .product import WEIGHTS
+from .rest import trained_pictures
 from .run import evaluation_crops
 
 TRAINED, KEPT_OUT, UNUSED = "trained", "held out", "unused"
@@ -132,18 +134,21 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, metavar="TXT", help="the card's paragraph on the data"
     )
+    add_reference(parser)
     parser.add_argument("--folder", type=Path, metavar="DIR", help="default: the shipped weights'")
     parser.add_argument("--released", metavar="DATE", help="default: today")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, compare with what is shipped, and ship if better."""
+    """Make compact, measure, compare with what is shipped, and ship if better."""
     folder = args.folder or weights_directory()
     pictures = read_pictures(args.training_run, folder)
     table = listed(pictures, args.manifest)
     record = record_of(args.training_run, pictures)
     held_out = evaluation_crops(held_out_pixels(pictures, args.sources))
-    data = (args.training_run / WEIGHTS).read_bytes()
+    samples = trained_pictures(args.sources, max(1, len(pictures) // SAMPLES))
+    reference = reference_of(args)
+    data = compact_weights(args.training_run / WEIGHTS, samples, reference=reference)
     with tempfile.TemporaryDirectory() as scratch:
         candidate = measured(data, held_out, Path(scratch))
     init = read_note(args.training_run).init
@@ -158,6 +163,7 @@ def run(args: argparse.Namespace) -> int:
         held_out=held_out,
         record=record,
         data=args.data.read_text(encoding="utf-8").strip(),
+        reference=args.reference,
     )
     atomic_write(folder / f"{args.name}.pictures.csv", table, overwrite=True)
     against = "" if gain is None else f", {gain:+.1f} % of bits against what there was before"
