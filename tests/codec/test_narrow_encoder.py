@@ -74,4 +74,4 @@ def test_nothing_is_lost(
         sizes.append(len(stream))
         distances.append(psnr(picture, by_arithmetic[False].decompress(stream)))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.01)
-    assert distances[1] == pytest.approx(distances[0], abs=0.05)
+    assert distances[1] == pytest.approx(distances[0], abs=0.08)
