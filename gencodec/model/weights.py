@@ -198,15 +198,21 @@ def read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     Of a compact one these are the tensors that it stands for.
     """
     metadata, tensors = read_tensors(path, FORMAT, compact.FORMAT)
-    if metadata["format"] == FORMAT:
-        return metadata, tensors
     try:
         reference = installed(metadata["reference"]) if "reference" in metadata else {}
-        if set(tensors) != {compact.DEFLATED}:
-            raise ValueError(f"{len(tensors)} tensors where '{compact.DEFLATED}' alone belongs")
-        return metadata, compact.expanded(tensors[compact.DEFLATED], reference)
+        return metadata, _stood_for(metadata, tensors, reference)
     except ValueError as error:
         raise WeightsError(f"{path.name}: {error}") from None
+
+
+def _stood_for(
+    metadata: dict[str, str], tensors: dict[str, Tensor], reference: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    if metadata["format"] == FORMAT:
+        return tensors
+    if set(tensors) != {compact.DEFLATED}:
+        raise ValueError(f"{len(tensors)} tensors where '{compact.DEFLATED}' alone belongs")
+    return compact.expanded(tensors[compact.DEFLATED], reference)
 
 
 def installed(digest: str) -> dict[str, Tensor]:
@@ -221,10 +227,10 @@ def installed(digest: str) -> dict[str, Tensor]:
         entry = None
     if entry is None or entry.id_hex != digest:
         raise ValueError(f"it needs the weights {digest[:8]}, which are not installed here")
-    metadata, _ = read_tensors(entry.path, FORMAT, compact.FORMAT)
+    metadata, tensors = read_tensors(entry.path, FORMAT, compact.FORMAT)
     if "reference" in metadata:
         raise ValueError(f"it needs the weights {digest[:8]}, which need others themselves")
-    return read_weights(entry.path)[1]
+    return _stood_for(metadata, tensors, {})
 
 
 def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -81,14 +81,13 @@ def test_no_code_is_too_large() -> None:
         assert (np.abs(values["a"] / np.ldexp(1.0, on.exponents)) <= MAX_CODE + 0.5).all()
 
 
-def test_sensitivity_says_what_an_error_costs(photo: Photo, pictures: list[np.ndarray]) -> None:
-    """Of the last bias, from which every sample of x_hat takes its part, it is known exactly."""
+def test_every_number_has_a_sensitivity(photo: Photo, pictures: list[np.ndarray]) -> None:
+    """Those of the last biases, of which all samples alike take their parts, are much the same."""
     store = PhotoStore(pictures, torch.device("cpu"))
     needs = sensitivities(block_transform(photo), store, 24, 1)
     for name, need in needs.items():
         assert bool((need >= 0.0).all()) and bool(torch.isfinite(need).all()), name
         assert name.startswith(("g_a.", "h_a.", "g_s."))
-    # The mean bias moves all samples alike, a weight only as far as its input reaches.
     last, weights = needs["g_s.leave.bias"], needs["g_s.leave.weight"]
     assert float(last.min()) > 0.0
     assert float(last.std()) < float(last.mean())
