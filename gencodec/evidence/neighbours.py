@@ -1,17 +1,19 @@
-"""Nearest neighbours of patches among a large set of pictures, at every place and two scales.
+"""Nearest neighbours of patches among a large set of pictures, at all places and two scales.
 
     picture --luma--> 1/8 and 1/16 size --16x16 patches, every place--> 96 numbers, unit length
 
-A patch is 128 x 128 (256 x 256) pixels of the picture. Its numbers are coordinates along principal
-components of such patches with the mean and most of their correlations taken off, so that two
-patches are near when their detail agrees, not when both are smooth. Queries are tried mirrored as
-well, as training mirrors pictures. The distance is 1 - cosine.
+A patch is 128 x 128 (256 x 256) pixels of the picture. Places are half a reduced pixel apart, 4 (8)
+of the picture: at twice that, fine texture passes for another's. A patch's numbers are coordinates
+along principal components of such patches with the mean and most of their correlations taken off,
+so that two patches are near when their detail agrees, not when both are smooth. Queries are tried
+mirrored as well, as training mirrors pictures. The distance is 1 - cosine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -119,15 +121,13 @@ def busy(patch: Pixels) -> bool:
 
 
 def nearest(queries: Patches, photos: Iterable[Photo], basis: Basis) -> Nearest:
-    """Search all places of all pictures; memory holds one picture at a time."""
+    """Search all places of all pictures, ``side`` being 128 or 256; memory holds one at a time."""
     count = len(queries)
     codes = _codes(queries.pixels, basis)
     best = torch.full((count,), -2.0)
     where = torch.zeros((count, 4), dtype=torch.int64)  # picture, top, left, side
     for number, photo in enumerate(photos):
-        for shrink, small in zip(SHRINKS, _reduced(photo.pixels), strict=True):
-            if min(small.shape[1:]) < PATCH:
-                continue
+        for shrink, down, right, small in _between(photo.pixels):
             field = functional.conv2d(small[None], basis.filters)[0]
             columns = field.shape[2]
             features = _unit(field.flatten(1).t())
@@ -138,8 +138,8 @@ def nearest(queries: Patches, photos: Iterable[Photo], basis: Basis) -> Nearest:
                 places = places.view(2, count).gather(0, flipped[None])[0] + start
                 better = values > best
                 best = torch.where(better, values, best)
-                top = places // columns * shrink
-                left = places % columns * shrink
+                top = places // columns * shrink + down
+                left = places % columns * shrink + right
                 found = torch.stack(
                     [torch.full_like(top, number), top, left, torch.full_like(top, PATCH * shrink)],
                     1,
@@ -160,8 +160,22 @@ def _unit(vectors: Tensor) -> Tensor:
     return vectors / vectors.norm(dim=1, keepdim=True).clamp_min(LEAST_CONTRAST)
 
 
+def _between(pixels: Pixels) -> Iterator[tuple[int, int, int, Tensor]]:
+    """(shrink, down, right, reduced luma from there on) for all that have room for a patch."""
+    luma = _luma(pixels)
+    for shrink in SHRINKS:
+        for down, right in product((0, shrink // 2), repeat=2):
+            rest = luma[:, down:, right:]
+            if min(rest.shape[1:]) >= PATCH * shrink:
+                yield shrink, down, right, functional.avg_pool2d(rest[None], shrink)[0]
+
+
 def _reduced(pixels: Pixels) -> list[Tensor]:
     """Luma at 1/8 and 1/16 of the size: (1, h, w) float32 each, in grey levels."""
-    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
-    luma = (planes * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
+    luma = _luma(pixels)
     return [functional.avg_pool2d(luma[None], shrink)[0] for shrink in SHRINKS]
+
+
+def _luma(pixels: Pixels) -> Tensor:
+    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
+    return (planes * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
