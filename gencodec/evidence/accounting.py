@@ -54,7 +54,10 @@ class TrainingBytes:
 
 @dataclass(frozen=True)
 class Accounting:
-    """Plain facts; there is nothing to pass. packed: the weights as zlib packs them."""
+    """Plain facts; there is nothing to pass.
+
+    Bytes of weights count those that they are told against, packed: as zlib packs them all.
+    """
 
     finding: str
     weights_bytes: int
@@ -68,15 +71,16 @@ class Accounting:
 
 def account_for(
     codec: Gencodec,
-    weights_file: Path,
+    weights_files: Sequence[Path],
     trained: Sequence[Source],
     measured: Sequence[Photo],
     pictures: Sequence[Photo],
 ) -> Accounting:
-    """trained: all of the training pictures; measured: some of them, decoded; pictures: others,
-    on which the rivals are compared. Any of the three may be empty.
+    """weights_files: the weights, with those they are told against; trained: all of the training
+    pictures; measured: some of them, decoded; pictures: others, on which the rivals are compared.
+    Any of the last three may be empty.
     """
-    data = weights_file.read_bytes()
+    data = b"".join(path.read_bytes() for path in weights_files)
     training = _training(codec, len(data), trained, measured) if trained and measured else None
     break_even = tuple(_break_even(codec, len(data), pictures)) if pictures else ()
     flat = [finite_psnr(p.pixels, _average(p)) for p in (*measured, *pictures)]

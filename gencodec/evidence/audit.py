@@ -12,6 +12,7 @@ import numpy as np
 from gencodec.bench.own_codec import Gencodec
 from gencodec.codec import Codec
 from gencodec.image import Pixels
+from gencodec.model.weights import files_of
 from gencodec.train.photos import Photo
 
 from .accounting import Accounting, account_for
@@ -136,7 +137,7 @@ def audit(
     say("accounting")
     accounting = account_for(
         codec,
-        weights_file,
+        files_of(weights_file),
         collection.trained if collection is not None else (),
         measured,
         pictures[:RIVAL_PICTURES],

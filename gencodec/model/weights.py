@@ -221,16 +221,33 @@ def installed(digest: str) -> dict[str, Tensor]:
     ValueError when there are none, or when they are themselves told against others: two files are
     enough to ask for.
     """
+    metadata, tensors = read_tensors(_place_of(digest), FORMAT, compact.FORMAT)
+    if "reference" in metadata:
+        raise ValueError(f"it needs the weights {digest[:8]}, which need others themselves")
+    return _stood_for(metadata, tensors, {})
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A weights file, and the installed one without which it cannot be read, if there is such.
+
+    WeightsError when one of them is missing, or is none.
+    """
+    metadata, _ = read_tensors(path, FORMAT, compact.FORMAT)
+    try:
+        return (path, _place_of(metadata["reference"])) if "reference" in metadata else (path,)
+    except ValueError as error:
+        raise WeightsError(f"{path.name}: {error}") from None
+
+
+def _place_of(digest: str) -> Path:
+    """The file of the installed weights of this digest, 64 digits; ValueError without them."""
     try:
         entry = find_weights_by_id(bytes.fromhex(digest)[:4])
     except WeightsError:
         entry = None
     if entry is None or entry.id_hex != digest:
         raise ValueError(f"it needs the weights {digest[:8]}, which are not installed here")
-    metadata, tensors = read_tensors(entry.path, FORMAT, compact.FORMAT)
-    if "reference" in metadata:
-        raise ValueError(f"it needs the weights {digest[:8]}, which need others themselves")
-    return _stood_for(metadata, tensors, {})
+    return entry.path
 
 
 def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -118,8 +118,9 @@ def test_the_arithmetic(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    weights = tmp_path / "w.safetensors"
-    weights.write_bytes(bytes(1000) + np.random.default_rng(0).bytes(9000))
+    weights = [tmp_path / "difference", tmp_path / "reference"]
+    weights[0].write_bytes(bytes(1000))
+    weights[1].write_bytes(np.random.default_rng(0).bytes(9000))
     pictures = [source(f"{n}.png", photo(64, 96, n)) for n in range(2)]
     monkeypatch.setattr(accounting, "installed_rivals", lambda: [Flat(0.9), Flat(0.001)])
     photos = [s.photo() for s in pictures]

@@ -21,6 +21,7 @@ from gencodec.model.compact import COLUMNS, DEFLATED, ROWS, Grid, compacted, exp
 from gencodec.model.config import CONFIGS
 from gencodec.model.weights import (
     content_digest,
+    files_of,
     load_weights,
     pack_compact,
     pack_weights,
@@ -160,8 +161,12 @@ def test_a_difference_is_smaller_and_needs_its_reference(
         step = 2.0**-10 if name in grids_of(near) else 0.0
         assert float((value.double() - near[name].double()).abs().max()) <= step, name
     assert load_weights(apart).vae.config == CONFIG
+    assert files_of(alone) == (alone,)
+    assert [path.name for path in files_of(apart)] == [apart.name, "first.safetensors"]
     write_manifest(tmp_path / "weights", "00" * 32)
     refused(apart, f"needs the weights {shipped[:8]}, which are not installed")
+    with pytest.raises(WeightsError, match="which are not installed"):
+        files_of(apart)
     load_weights(alone)
 
 
