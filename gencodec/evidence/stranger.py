@@ -32,7 +32,7 @@ def other_weights(config: ModelConfig, pixels: Pixels, *, seed: int) -> Weights:
     vae = learned_vae(config)
     pixels = np.ascontiguousarray(pad(pixels, LEAST_SIDE))
     store = PhotoStore([pixels], torch.device("cpu"))
-    side = min(LARGEST_SIDE, store.largest_side() // LEAST_SIDE * LEAST_SIDE)
+    side = min(LARGEST_SIDE, store.largest_side(LEAST_SIDE))
     rng = np.random.default_rng(seed)
     start_from_block_transform(vae, torch.cat([store.crops(1, side, rng) for _ in range(CROPS)]))
     tables = gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)

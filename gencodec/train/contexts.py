@@ -80,7 +80,7 @@ def _hyper_latents(
 ) -> tuple[Tensor, Tensor]:
     """z of random crops at all qualities, (crops, N, h, w) float32, and their rows of tables."""
     stride = LATENT_STRIDE * HYPER_STRIDE
-    side = max(stride, min(SIDE, store.largest_side() // stride * stride))
+    side = max(stride, min(SIDE, store.largest_side(stride)))
     parts, rows = [], []
     for start in range(0, crops, AT_ONCE):
         count = min(AT_ONCE, crops - start)

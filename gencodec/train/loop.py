@@ -125,7 +125,7 @@ class Training:
         rng = np.random.default_rng(seed)
         torch.manual_seed(int(rng.integers(2**62)))  # the noise too, so that a resumed run repeats
         count, side = crop_shape(plan, part)
-        side = min(side, self._photos.largest_side() // LATENT_STRIDE * LATENT_STRIDE)
+        side = min(side, self._photos.largest_side(LATENT_STRIDE))
         x = self._photos.crops(count, side, rng)
         quality = on_device(steps_of(plan, count, rng), self._photos.device)
         set_rate(state, learning_rate(plan, part) * 0.5**state.returns)

@@ -91,7 +91,7 @@ def run_training(
         state = new_state(start(store, plan).to(device), plan)
     note_run(run, RunNote.of(plan, init, device))
     use_faster_gradient(state.vae, plan.crops, plan.crop_side, say, compiled=plan.compiled)
-    side = min(plan.crop_side, store.largest_side() // LATENT_STRIDE * LATENT_STRIDE)
+    side = min(plan.crop_side, store.largest_side(LATENT_STRIDE))
     signals = contextlib.nullcontext() if stop is None else stop.on_signals()
     with (
         rehearsed(state, plan, side, say) as ready,

@@ -41,7 +41,7 @@ def sensitivities(vae: ImageVae, photos: PhotoStore, crops: int, seed: int) -> d
     }
     of = list(named.values())
     total = [torch.zeros_like(parameter) for parameter in of]
-    side = max(LEAST_SIDE, min(SIDE, photos.largest_side()) // LEAST_SIDE * LEAST_SIDE)
+    side = max(LEAST_SIDE, min(SIDE, photos.largest_side(LEAST_SIDE)))
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     for step in np.linspace(0, FINE_STEPS - 1, crops).round().astype(np.int64):

@@ -65,9 +65,9 @@ class PhotoStore:
         """At most ``count`` pictures, evenly from first to last."""
         return [self.photo(i) for i in range(0, len(self), max(1, len(self) // count))][:count]
 
-    def largest_side(self) -> int:
-        """The largest square, in pixels a side, that some picture holds."""
-        return int(np.minimum(self.heights, self.widths).max())
+    def largest_side(self, multiple: int = 1) -> int:
+        """The largest square that some picture holds, a multiple of so many pixels a side."""
+        return int(np.minimum(self.heights, self.widths).max()) // multiple * multiple
 
     def usual_side(self) -> int:
         """The largest square, in pixels a side, that most pictures hold."""

@@ -13,11 +13,13 @@ from PIL import Image
 from gencodec.bench.curves import psnr
 from gencodec.codec import Codec
 from gencodec.model.compact import MAX_CODE
+from gencodec.model.quality import lmbda_of
+from gencodec.model.vae import ImageVae
 from gencodec.model.weights import load_weights, pack_weights, read_weights
 from gencodec.train.__main__ import main
 from gencodec.train.compaction import compact_weights, fine_grids
 from gencodec.train.export import plain_weights
-from gencodec.train.sensitivity import sensitivities
+from gencodec.train.sensitivity import LEAST_BITS, sensitivities
 from gencodec.train.store import PhotoStore
 
 from .runs import block_transform
@@ -92,6 +94,42 @@ def test_every_number_has_a_sensitivity(photo: Photo, pictures: list[np.ndarray]
     assert float(last.min()) > 0.0
     assert float(last.std()) < float(last.mean())
     assert float(weights.mean()) > 0.0
+
+
+def test_sensitivities_foretell_what_errors_cost(photo: Photo, pictures: list[np.ndarray]) -> None:
+    """Of g_s, whose errors change x_hat alone: squared error is measured, not estimated."""
+    store = PhotoStore(pictures, torch.device("cpu"))
+    vae = block_transform(photo)
+    needs = sensitivities(vae, store, 48, 1)
+    of = {name: p for name, p in vae.named_parameters() if name.startswith("g_s.")}
+    torch.manual_seed(2)
+    errors = {name: 1e-3 * torch.randn(p.shape) for name, p in of.items()}
+    foretold = sum(
+        float((needs[name] * error.square()).sum()) / 2.0 for name, error in errors.items()
+    )
+
+    def moved(by: float) -> float:
+        with torch.no_grad():
+            for name, p in of.items():
+                p.add_(errors[name], alpha=by)
+        return cost_of(vae, store)
+
+    there, back = moved(1.0), moved(-2.0)
+    measured = (there + back) / 2.0 - moved(1.0)  # what is first order in the error cancels out
+    assert 0.7 < measured / foretold < 1.4
+
+
+def cost_of(vae: ImageVae, store: PhotoStore) -> float:
+    """Bits and what squared error is worth in bits, as shares of the bits: a mean over crops."""
+    total, rng = 0.0, np.random.default_rng(7)
+    steps = np.linspace(0, 255, 48).round().astype(int)
+    for step in steps:
+        x, quality = store.crops(1, 64, rng), torch.tensor([int(step)])
+        estimate = vae.rounded(x, quality)
+        bits = float(estimate.y_bits + estimate.z_bits)
+        lost = float((estimate.x_hat - x).square().sum() / 3.0 * lmbda_of(quality)) * 255.0**2
+        total += (bits + lost) / max(bits, LEAST_BITS) / len(steps)
+    return total
 
 
 def test_the_command(

@@ -203,6 +203,7 @@ def test_centre_crops() -> None:
 def test_shrunk_crops_are_not_of_a_few_large_pictures_only(photo: Make) -> None:
     store = PhotoStore([photo(64, 64, seed) for seed in range(4)] + [photo(128, 128)], CPU)
     assert (store.largest_side(), store.usual_side()) == (128, 64)
+    assert store.largest_side(48) == 96
     asked: list[int] = []
 
     def windows(count: int, source: int, rng: np.random.Generator) -> NoReturn:
