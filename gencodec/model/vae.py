@@ -144,16 +144,21 @@ def trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
     """Bits of each picture's rounded values, with a gradient for all they depend on: (B,).
 
     The scales learn from the symbols that will be coded.  Values and means, in which those are
-    steps, learn from additive uniform noise (Balle et al., arXiv:1611.01704).  The scales must
-    not: to sure symbols noise adds bits that no file holds, and the scales bend to them (the
-    mismatch that Guo et al., arXiv:2104.05168, train away at the end).
+    steps, learn from additive uniform noise (Balle et al., arXiv:1611.01704): not from a draw of
+    it, but from its mean, the bits of all that lies within half a step, whose slope is the
+    difference of the bits at both ends.  The scales must not: to sure symbols noise adds bits that
+    no file holds, and the scales bend to them (the mismatch that Guo et al., arXiv:2104.05168,
+    train away at the end).
     """
     mean16, scale_index = gaussians
-    noisy = values + torch.rand_like(values) - 0.5
-    of_values = bits_of(noisy, Gaussians(mean16, scale_index.detach()))
-    # Not quantise_symbols: a scale that skips a symbol would never hear what it loses.
-    symbols = torch.floor((values - mean16 / MEAN_UNITS).detach() + 0.5)
-    of_scales = bits_of(symbols, Gaussians(torch.zeros_like(mean16), scale_index))
+    centred = values - mean16 / MEAN_UNITS
+    with torch.no_grad():
+        around = Gaussians(torch.zeros_like(mean16), scale_index)
+        slope = bits_of_each(centred + 0.5, around) - bits_of_each(centred - 0.5, around)
+        # Not quantise_symbols: a scale that skips a symbol would never hear what it loses.
+        symbols = torch.floor(centred + 0.5)
+    of_values = (slope * centred).flatten(1).sum(1)
+    of_scales = bits_of(symbols, Gaussians(around.mean16, scale_index))
     return of_scales + (of_values - of_values.detach())
 
 
