@@ -152,14 +152,13 @@ def trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
     """
     mean16, scale_index = gaussians
     centred = values - mean16 / MEAN_UNITS
+    around = Gaussians(torch.zeros_like(mean16), scale_index)
     with torch.no_grad():
-        around = Gaussians(torch.zeros_like(mean16), scale_index)
         slope = bits_of_each(centred + 0.5, around) - bits_of_each(centred - 0.5, around)
         # Not quantise_symbols: a scale that skips a symbol would never hear what it loses.
         symbols = torch.floor(centred + 0.5)
     of_values = (slope * centred).flatten(1).sum(1)
-    of_scales = bits_of(symbols, Gaussians(around.mean16, scale_index))
-    return of_scales + (of_values - of_values.detach())
+    return bits_of(symbols, around) + (of_values - of_values.detach())
 
 
 def bits_of(values: Tensor, gaussians: Gaussians) -> Tensor:

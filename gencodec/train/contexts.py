@@ -56,19 +56,17 @@ def learn_contexts(
     parameters = [p for name, p in vae.prior.named_parameters() if name.startswith(NAMES)]
     optimizer = torch.optim.Adam(parameters, lr=RATE)
     before = _bits(vae, z[kept], row[kept])
-    with torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        for step in range(steps):
-            rise, fall = (step + 1) / WARM_UP_STEPS, 2.0 * (steps - step) / steps
-            optimizer.param_groups[0]["lr"] = RATE * min(1.0, rise, fall)
-            some = on_device(rng.integers(0, len(z[learned]), BATCH), z.device)
-            batch = z[learned][some]
-            of_z = in_passes(batch, vae.prior.z_passes(row[learned][some]), quantise_symbols)[1]
-            gradients = torch.autograd.grad(_mean(trainable_bits(batch, of_z), batch), parameters)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
-            torch.nn.utils.clip_grad_norm_(parameters, 5.0)
-            optimizer.step()
+    for step in range(steps):
+        rise, fall = (step + 1) / WARM_UP_STEPS, 2.0 * (steps - step) / steps
+        optimizer.param_groups[0]["lr"] = RATE * min(1.0, rise, fall)
+        some = on_device(rng.integers(0, len(z[learned]), BATCH), z.device)
+        batch = z[learned][some]
+        of_z = in_passes(batch, vae.prior.z_passes(row[learned][some]), quantise_symbols)[1]
+        gradients = torch.autograd.grad(_mean(trainable_bits(batch, of_z), batch), parameters)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
+        optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     after = _bits(vae, z[kept], row[kept])
     say(f"contexts of z, by themselves: from {before:.1f} bits a position to {after:.1f}")

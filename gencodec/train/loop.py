@@ -123,7 +123,6 @@ class Training:
         part = plan.part(state.step, state.elapsed)
         seed = (plan.seed, state.step, *([state.returns] if state.returns else []))
         rng = np.random.default_rng(seed)
-        torch.manual_seed(int(rng.integers(2**62)))  # the noise too, so that a resumed run repeats
         count, side = crop_shape(plan, part)
         side = min(side, self._photos.largest_side(LATENT_STRIDE))
         x = self._photos.crops(count, side, rng)

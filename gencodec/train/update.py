@@ -135,7 +135,7 @@ class Update:
 class RecordedUpdate:
     """The same, recorded once as a CUDA graph and replayed: thousands of launches become one.
 
-    Random numbers still follow torch's generator, and the optimiser's rate its tensor.
+    The optimiser's rate still follows its tensor.
     """
 
     def __init__(self, update: Update, x: Tensor, quality: Tensor) -> None:

@@ -20,9 +20,13 @@ def gradients(value: float, index: float, mean: float = 0.0) -> tuple[float, flo
     return float(values.grad), float(mean16.grad), float(scale_index.grad)
 
 
-def test_bits_are_those_of_the_symbols(photo: Photo) -> None:
+def test_bits_are_those_of_the_symbols_whatever_the_seed(photo: Photo) -> None:
     vae, x, step = block_transform(photo), batch(photo, 3), torch.tensor([30, 130, 230])
-    once, coded = vae(x, step), vae.rounded(x, step)
+    torch.manual_seed(1)
+    once = vae(x, step)
+    torch.manual_seed(2)
+    again, coded = vae(x, step), vae.rounded(x, step)
+    assert torch.equal(once.y_bits, again.y_bits) and torch.equal(once.z_bits, again.z_bits)
     # What is skipped costs a file nothing; here it pays where it should not have been.
     assert bool((once.y_bits >= coded.y_bits * 0.9999).all())
     assert once.y_bits.tolist() == pytest.approx(coded.y_bits.tolist(), rel=0.15)
