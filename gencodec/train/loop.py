@@ -6,7 +6,6 @@ The host never waits for the device but every LOOK_EVERY steps, to see how the l
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,11 +25,9 @@ from .checkpoint import CHECKPOINT, RunState, is_finite, load_checkpoint, save_c
 from .depthwise import use_same_gradient
 from .journal import Journal
 from .plan import TrainingPlan, crop_shape, learning_rate
+from .stopwatch import Stopwatch
 from .store import PhotoStore, on_device
 from .update import REPORT, Stepper, average, precision_of, set_rate
-
-LONGEST_STEP = 20.0
-"""Seconds; a step that took longer was a paused process and counts as this much."""
 
 LOOK_EVERY = 25
 """Steps between two looks at the losses."""
@@ -112,9 +109,9 @@ class Training:
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
-        begun = time.perf_counter()
+        watch = Stopwatch()
         yield
-        seconds = min(time.perf_counter() - begun, LONGEST_STEP)
+        seconds = watch.seconds()
         self.state.elapsed += seconds
         self._row_seconds += seconds
 
@@ -137,9 +134,9 @@ class Training:
         """Read the reports since the last look, which waits for the device."""
         if not self._reports:
             return
-        begun = time.perf_counter()
+        watch = Stopwatch()
         reports = torch.stack(self._reports).double().cpu().numpy()
-        waited = min(time.perf_counter() - begun, LONGEST_STEP)
+        waited = watch.seconds()
         if self._photos.device.type != "cpu":
             self.state.elapsed += waited
             self._row_seconds += waited

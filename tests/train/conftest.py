@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gencodec.train import loop
+from gencodec.train import stopwatch
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -29,7 +29,7 @@ def _photo() -> Callable[..., np.ndarray]:
 
 
 class Clock:
-    """Stands in for `time` in the training loop: every reading is a second later."""
+    """Stands in for `time` in the run's stopwatch: every reading is a second later."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -38,10 +38,13 @@ class Clock:
         self.now += 1.0
         return self.now
 
+    def process_time(self) -> float:
+        return self.now
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A training step takes exactly one second, so that minutes mean a number of steps."""
     clock = Clock()
-    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(stopwatch, "time", clock)
     return clock
