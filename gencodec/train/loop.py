@@ -49,7 +49,6 @@ class Training:
 
     held_out: (B, 3, H, W) float32 pictures that are never trained on, for the log.
     flops_share: pixels a second -> the share of the device's peak rate, where it is known.
-    ready: whether the compiler may be asked.
     """
 
     def __init__(
@@ -64,7 +63,6 @@ class Training:
         arrivals: Arrivals = lambda: (),
         flops_share: Callable[[float], float] | None = None,
         snapshot: Callable[[RunState], None] = lambda state: None,
-        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self.state = state
         self._photos = photos
@@ -75,7 +73,6 @@ class Training:
         self._arrivals = arrivals
         self._share = flops_share
         self._snapshot = snapshot
-        self._ready = ready
         self._reports: list[Tensor] = []
         self._clear_row()
         self._stepper = self._fresh_stepper()
@@ -196,7 +193,6 @@ class Training:
             compiled=self._plan.compiled,
             recorded=self._photos.device.type == "cuda",
             say=self._journal.say,
-            ready=self._ready,
         )
 
     def _checkpoint(self) -> None:

@@ -12,7 +12,7 @@ import torch
 from gencodec.codec.shelf import open_weights
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.image import Pixels
-from gencodec.model.config import CONFIGS, LATENT_STRIDE
+from gencodec.model.config import CONFIGS
 from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import thaw
 
@@ -28,7 +28,6 @@ from .notes import RunNote, note_run, read_note
 from .photos import centre_crops, split
 from .plan import TrainingPlan
 from .product import EncoderProduct, WeightsProduct
-from .rehearsal import rehearsed
 from .start import start_from_block_transform
 from .stop import Stop
 from .store import PhotoStore
@@ -91,14 +90,8 @@ def run_training(
         state = new_state(start(store, plan).to(device), plan)
     note_run(run, RunNote.of(plan, init, device))
     use_faster_gradient(state.vae, plan.crops, plan.crop_side, say, compiled=plan.compiled)
-    side = min(plan.crop_side, store.largest_side(LATENT_STRIDE))
     signals = contextlib.nullcontext() if stop is None else stop.on_signals()
-    with (
-        rehearsed(state, plan, side, say) as ready,
-        gallery.watching(),
-        signals,
-        _denormals_flushed(),
-    ):
+    with gallery.watching(), signals, _denormals_flushed():
         training_run = Training(
             state,
             store,
@@ -109,7 +102,6 @@ def run_training(
             arrivals=gallery.arrivals,
             flops_share=_flops_share(state, say),
             snapshot=lambda state: product.snapshot(state.average),
-            ready=ready,
         )
         done = training_run.to_the_end((lambda: False) if stop is None else stop)
     if done:

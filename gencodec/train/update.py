@@ -164,9 +164,7 @@ class Stepper:
         compiled: bool,
         recorded: bool,
         say: Say,
-        ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """ready: whether the compiler may be asked; until it may, steps are plain ones."""
         self._state = state
         self._distortion = distortion
         self._clip_norm = clip_norm
@@ -174,7 +172,6 @@ class Stepper:
         self._joined = state.device.type == "cuda"
         self._recorded = recorded
         self._say = say
-        self._ready = ready
         if state.device.type == "cuda":
             # Shapes stay the same for thousands of steps; the fastest kernels are worth a search.
             torch.backends.cudnn.benchmark = True
@@ -186,12 +183,11 @@ class Stepper:
 
     def step(self, x: Tensor, quality: Tensor, precision: Precision) -> Tensor:
         """One step on a batch; the report (4,) stays on the device."""
-        build = self._compiled and self._ready()
         key = (tuple(x.shape), precision)
-        if self._key != (*key, build) or self._update is None:
+        if self._key != key or self._update is None:
             self._update = None  # a recorded graph gives back its memory before another takes some
-            self._update = self._chosen(x, quality, precision) if build else self._made(precision)
-            self._key, self._taken = (*key, build and self._compiled), 0
+            self._update = self._chosen(x, quality, precision)
+            self._key, self._taken = key, 0
         if self._recorded and self._taken < WARM_UP_STEPS:
             report = self._on_side_stream(x, quality)
         else:
@@ -213,6 +209,8 @@ class Stepper:
     def _chosen(self, x: Tensor, quality: Tensor, precision: Precision) -> Update:
         """The compiled step where it has the gradients of the plain one."""
         plain = self._made(precision)
+        if self._compiled:
+            self._say("compiling a step, which may take minutes")
         while self._compiled:
             other = self._made(precision, partial(compiled, joined=self._joined))
             ways = (partial(each.gradients, x, quality) for each in (plain, other))
