@@ -126,7 +126,6 @@ def restlessness(
     total = [torch.zeros_like(p, dtype=torch.float64) for p in gradients.state.current]
     squares = [torch.zeros_like(each) for each in total]
     for batch in range(-WARM_UP_STEPS - 1, batches):
-        torch.manual_seed(int(rng.integers(2**62)))
         x = photos.crops(crops, side, rng)
         quality = on_device(spread(rng, crops), photos.device)
         if batch < 0 and photos.device.type == "cpu":

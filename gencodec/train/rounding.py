@@ -1,6 +1,6 @@
 """What narrower arithmetic leaves of a gradient: how nearly it points where float32's does.
 
-Batches, noise and weights are the same; what differs is rounding.  How much another batch's
+Batches and weights are the same; what differs is rounding.  How much another batch's
 gradient differs is told beside it: rounding that turns a gradient less than that hardly costs
 steps.
 """
@@ -34,10 +34,9 @@ OTHER_BATCH = "another batch"
 
 WHAT = (
     "cosine between the gradient of each tensor of parameters and the one that float32 gives of "
-    "the same crops with the same noise: the median, and the lowest tenth, over tensors and "
-    "batches; "
-    "another batch: float32, of the crops of the batch before; loss: in percent, what the "
-    "arithmetic adds to the loss of float32, mean over batches"
+    "the same crops: the median, and the lowest tenth, over tensors and batches; another batch: "
+    "float32, of the crops of the batch before; loss: in percent, what the arithmetic adds to the "
+    "loss of float32, mean over batches"
 )
 
 
@@ -82,11 +81,8 @@ class Gradient:
     of: Mapping[str, Tensor]
 
 
-def gradient(
-    state: RunState, precision: Precision, x: Tensor, quality: Tensor, seed: int
-) -> Gradient:
-    """x: (B, 3, H, W) float32 in 0..1, quality: (B,) steps 0..255; seed: of the noise."""
-    torch.manual_seed(seed)
+def gradient(state: RunState, precision: Precision, x: Tensor, quality: Tensor) -> Gradient:
+    """x: (B, 3, H, W) float32 in 0..1, quality: (B,) steps 0..255."""
     loss, *_ = Update(state, precision, float("inf")).gradients(x, quality)
     named = state.vae.named_parameters()
     return Gradient(
@@ -145,15 +141,14 @@ def run(args: argparse.Namespace) -> int:
     losses: dict[str, list[float]] = {name: [] for name in names}
     before: Gradient | None = None
     for _ in range(args.batches):
-        seed = int(rng.integers(2**62))
         x = store.crops(args.crops, args.side, rng)
         quality = on_device(spread(rng, args.crops), device)
-        plain = gradient(state, ARITHMETIC[REFERENCE](device), x, quality, seed)
+        plain = gradient(state, ARITHMETIC[REFERENCE](device), x, quality)
         if before is not None:
             alike[OTHER_BATCH].append(cosines(plain, before))
         before = plain
         for name in names:
-            narrow = gradient(state, ARITHMETIC[name](device), x, quality, seed)
+            narrow = gradient(state, ARITHMETIC[name](device), x, quality)
             alike[name].append(cosines(plain, narrow))
             losses[name].append(100.0 * (narrow.loss / plain.loss - 1.0))
     rows = [
