@@ -35,7 +35,7 @@ def register(parser: options.CommandParser) -> None:
         "--config",
         metavar="NAME",
         help="size of the network: tiny, base or high (default: base, or that of --init; weights "
-        "of a shallower network can be deepened)",
+        "of a smaller network can grow)",
     )
     parser.add_argument(
         "--init", metavar="WEIGHTS", help="start from these weights (a shipped name or a file)"
@@ -48,7 +48,7 @@ def register(parser: options.CommandParser) -> None:
         "--crops",
         type=options.positive,
         metavar="N",
-        help="crops a step (default: 6 of 192 x 192 pixels, on a GPU 64 of 256 x 256)",
+        help="crops a step (default: 6 of 192 x 192 pixels, on a GPU 14 of 384 x 384)",
     )
     recipe.add_argument(
         "--crop-side", type=options.positive, metavar="PIXELS", help="a multiple of 16"
@@ -72,7 +72,7 @@ def register(parser: options.CommandParser) -> None:
         help="train the transform from picture to latents alone, so that what it makes is decoded "
         "with the weights of --init by everyone who has those",
     )
-    recipe.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
+    recipe.add_argument("--seed", type=int, default=0, help="of crops and qualities (default: 0)")
     recipe.add_argument(
         "--checkpoint-minutes", type=float, default=3.0, metavar="M", help="default: 3"
     )

@@ -97,6 +97,8 @@ class ModelConfig:
 CONFIGS = {
     "tiny": ModelConfig("tiny", 32, 64, 1, 1, 16, 32, 1, hyper_depth=1),
     "base": ModelConfig("base", depth8=6, hyper_depth=1),
-    "high": ModelConfig("high", 384, 512, 8, 6, 192, 512, 4, hyper_depth=2),
+    "high": ModelConfig("high", 384, 320, 8, 4, 96, 384, 3, hyper_depth=1),
 }
-"""The configurations training knows by name; ``tiny`` is for tests of the training itself."""
+"""The configurations training knows by name; ``tiny`` is for tests of the training itself.
+
+``high`` has the latents of ``base``, so that it can grow from weights of that."""

@@ -18,9 +18,9 @@ from gencodec.model.weights import thaw
 
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
 from .contexts import learn_contexts
-from .deepen import deepened
 from .depthwise import use_faster_gradient
 from .gallery import Gallery
+from .grow import grown
 from .heldout import planes
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
@@ -149,10 +149,10 @@ def _start(
         vae = thaw(open_weights(init, torch.device("cpu"))[0])
         if config is None:
             return lambda store, plan: vae
-        deeper = deepened(vae, CONFIGS[config])
-        if deeper.config.hyper_depth == vae.config.hyper_depth:
-            return lambda store, plan: deeper
-        return lambda store, plan: _with_contexts(deeper, store, plan, say)
+        larger = grown(vae, CONFIGS[config])
+        if larger.config.hyper_depth == vae.config.hyper_depth:
+            return lambda store, plan: larger
+        return lambda store, plan: _with_contexts(larger, store, plan, say)
     return lambda store, plan: _block_transform(config or "base", store, plan)
 
 

@@ -154,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     init = read_note(args.training_run).init
     cpu = torch.device("cpu")
     if init and open_weights(folder / f"{init}.safetensors", cpu)[0].vae.config != candidate.config:
-        record = replace(record, start=f"{record.start}, deepened")
+        record = replace(record, start=f"{record.start}, grown")
     gain = ship(
         candidate,
         folder,

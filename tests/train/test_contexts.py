@@ -11,7 +11,7 @@ import torch
 from gencodec.model.config import CONFIGS
 from gencodec.model.vae import learned_vae
 from gencodec.train.contexts import NAMES, learn_contexts
-from gencodec.train.deepen import deepened
+from gencodec.train.grow import grown
 from gencodec.train.store import PhotoStore
 from tests.train.runs import CPU, Photo
 
@@ -24,19 +24,19 @@ def test_contexts_learn_and_nothing_else(photo: Photo) -> None:
     with torch.no_grad():
         vae.h_a.down64.weight.mul_(30.0)  # a fresh z is silent
         vae.prior.get_parameter("z_scale.knots").fill_(1.0)
-    deeper = deepened(vae, TINY)
-    before = {name: each.clone() for name, each in deeper.state_dict().items()}
+    larger = grown(vae, TINY)
+    before = {name: each.clone() for name, each in larger.state_dict().items()}
     store = PhotoStore([photo(256, 320, seed) for seed in range(4)], CPU)
     state, said = torch.random.get_rng_state(), list[str]()
-    learn_contexts(deeper, store, 1, said.append, crops=24, steps=80)
+    learn_contexts(larger, store, 1, said.append, crops=24, steps=80)
     assert torch.equal(torch.random.get_rng_state(), state)
     (line,) = said
     first, last = (float(number) for number in re.findall(r"\d+\.\d", line))
     assert last < 0.97 * first
-    for name, each in deeper.state_dict().items():
+    for name, each in larger.state_dict().items():
         learned = name.removeprefix("prior.").startswith(NAMES)
         assert learned or torch.equal(each, before[name]), name
-    assert all(each.grad is None for each in deeper.parameters())
+    assert all(each.grad is None for each in larger.parameters())
 
 
 def test_the_same_seed_teaches_the_same(photo: Photo) -> None:
