@@ -101,6 +101,7 @@ class Training:
         done = plan.part(self.state.step, self.state.elapsed) >= 1.0
         self._write_row()
         self._save()
+        self._snapshot(self.state)  # what follows takes a while and may be cut short
         self._evaluate()
         return done
 

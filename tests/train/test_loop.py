@@ -110,13 +110,18 @@ def test_a_run_by_steps(photo: Photo, tmp_path: Path) -> None:
         TrainingPlan(steps=4, minutes=1.0)
 
 
-def test_a_stop_keeps_a_checkpoint(photo: Photo, tmp_path: Path) -> None:
+def test_a_stop_keeps_a_checkpoint_and_its_weights(photo: Photo, tmp_path: Path) -> None:
     plan = plan_of(50, crops=1)
     state = new_state(fresh(), plan)
-    training = Training(state, store_of(photo), batch(photo), plan, tmp_path)
+    of_steps: list[int] = []
+    training = Training(
+        *(state, store_of(photo), batch(photo), plan, tmp_path),
+        snapshot=lambda state: of_steps.append(state.step),
+    )
     asked = iter([False, False, False, True])
     assert not training.to_the_end(lambda: next(asked))
     assert load_checkpoint(tmp_path, plan, CPU).step == 3
+    assert of_steps == [3]
 
 
 def test_pictures_that_arrive_are_trained_on(photo: Photo, tmp_path: Path) -> None:
