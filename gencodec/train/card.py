@@ -22,7 +22,10 @@ class Predecessor:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a run was: enough to repeat it."""
+    """What a run was: enough to repeat it.
+
+    earlier: runs before it, first the first, each the start of the one after.
+    """
 
     pictures: int
     held_out: int
@@ -32,6 +35,7 @@ class TrainingRecord:
     plan: TrainingPlan
     start: str
     machine: str
+    earlier: tuple[TrainingRecord, ...] = ()
 
 
 def model_card(
@@ -114,14 +118,29 @@ def _purpose(tune: str) -> str:
 
 def recipe(record: TrainingRecord) -> str:
     """What was done, after the command's name."""
-    plan = record.plan
-    return f"""seed {plan.seed}, started from {record.start}: {record.steps} steps of
-{plan.crops} crops of {plan.crop_side} x {plan.crop_side}{_last_crops(record)},
-{record.minutes:.1f} minutes on {record.machine}.
-Loss: bits per pixel + lmbda 255^2 {_DISTORTION[plan.distortion]},
+    runs = [*record.earlier, record]
+    if record.earlier:
+        rows = "\n".join(f"- {_one_run(run, i > 0)}" for i, run in enumerate(runs))
+        what = f"{len(runs)} runs, each from the averaged weights of the one before:\n\n{rows}\n\n"
+        rate = ""
+    else:
+        what, rate = f"{_one_run(record)}.\n", f" at {record.plan.learning_rate:g}"
+    return f"""{what}Loss: bits per pixel + lmbda 255^2 {_DISTORTION[record.plan.distortion]},
 lmbda log-spaced from 0.0007 to 0.25 over the quality steps, each crop's loss divided by the square
-root of its lmbda; AdamW at {plan.learning_rate:g}
+root of its lmbda; AdamW{rate}
 with warm-up and cosine annealing by elapsed time; exponential moving average of the weights."""
+
+
+def _one_run(record: TrainingRecord, follows: bool | None = None) -> str:
+    """follows: whether it is told after the run that it started from; None of a run alone."""
+    plan = record.plan
+    start = "" if follows else f", started from {record.start}"
+    rate = "" if follows is None else f" at a rate of {plan.learning_rate:g}"
+    cut = plan.minutes is not None and record.minutes < 0.99 * plan.minutes
+    planned = f" of {plan.minutes:g} planned" if cut else ""
+    return f"""seed {plan.seed}{start}: {record.steps} steps of
+{plan.crops} crops of {plan.crop_side} x {plan.crop_side}{_last_crops(record)}{rate},
+{record.minutes:.1f} minutes{planned} on {record.machine}"""
 
 
 def _last_crops(record: TrainingRecord) -> str:

@@ -37,22 +37,23 @@ from .run import evaluation_crops
 TRAINED, KEPT_OUT, UNUSED = "trained", "held out", "unused"
 
 
-def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
-    """The rows of the run's list of pictures, as they stand for its weights.
+def read_pictures(runs: Sequence[Path], folder: Path) -> list[dict[str, str]]:
+    """The rows of the last run's list of pictures, as they stand for its weights.
 
-    What the shipped weights in ``folder`` that the run started from were trained on counts as
-    trained on, and is listed even where this run did not have it; a picture of the same
-    original, held out by this run, is then of no use.  WeightsError when there is no such list.
+    runs: each but the first went on from the one before.  What earlier runs, and the shipped
+    weights in ``folder`` that the first started from, were trained on counts as trained on, and is
+    listed even where the last run did not have it; a picture of the same original, held out by the
+    last, is then of no use.  WeightsError when there is no such list.
     """
-    rows, init = read_rows(run / PICTURES), read_note(run).init
-    if init is None:
-        return rows
-    if weights_of_encoder(folder / f"{init}.safetensors") is not None:
-        init = Path(init).stem  # an encoder is called WEIGHTS.TUNE, and saw what those saw
-    before = folder / f"{init}.{PICTURES}"
-    if not before.exists():
-        raise WeightsError(f"{run}: the list of what {init} was trained on, {before}, is missing")
-    seen = {row["sha256"]: row for row in read_rows(before) if row["split"] == TRAINED}
+    rows = read_rows(runs[-1] / PICTURES)
+    lists = [run / PICTURES for run in runs[:-1]]
+    init = read_note(runs[0]).init
+    if init is not None:
+        if weights_of_encoder(folder / f"{init}.safetensors") is not None:
+            init = Path(init).stem  # an encoder is called WEIGHTS.TUNE, and saw what those saw
+        lists.append(folder / f"{init}.{PICTURES}")
+    # Last what tells of sources and licences too, which then stands.
+    seen = {row["sha256"]: row for path in lists for row in _trained_on(path)}
     originals = {original_of(row["file"]) for row in seen.values()}
     for row in rows:
         if seen.pop(row["sha256"], None):
@@ -60,6 +61,12 @@ def read_pictures(run: Path, folder: Path) -> list[dict[str, str]]:
         elif row["split"] == KEPT_OUT and original_of(row["file"]) in originals:
             row["split"] = UNUSED
     return rows + list(seen.values())
+
+
+def _trained_on(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        raise WeightsError(f"the list of what was trained on before, {path}, is missing")
+    return [row for row in read_rows(path) if row["split"] == TRAINED]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -122,6 +129,14 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m gencodec.train ship``."""
     parser.add_argument("training_run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("sources", type=Path, nargs="+", metavar="DIR", help="its pictures")
+    parser.add_argument(
+        "--earlier",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="a run whose weights RUN started from; may be repeated, first the first",
+    )
     parser.add_argument("--name", required=True, help="of the weights, such as base-4")
     parser.add_argument(
         "--manifest",
@@ -142,26 +157,26 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make compact, measure, compare with what is shipped, and ship if better."""
     folder = args.folder or weights_directory()
-    pictures = read_pictures(args.training_run, folder)
+    pictures = read_pictures([*args.earlier, args.training_run], folder)
     table = listed(pictures, args.manifest)
-    record = record_of(args.training_run, pictures)
+    records = [record_of(run, pictures) for run in (*args.earlier, args.training_run)]
     held_out = evaluation_crops(held_out_pixels(pictures, args.sources))
     samples = trained_pictures(args.sources, max(1, len(pictures) // SAMPLES))
     reference = reference_of(args)
     data = compact_weights(args.training_run / WEIGHTS, samples, reference=reference)
     with tempfile.TemporaryDirectory() as scratch:
         candidate = measured(data, held_out, Path(scratch))
-    init = read_note(args.training_run).init
+    init = read_note([*args.earlier, args.training_run][0]).init
     cpu = torch.device("cpu")
     if init and open_weights(folder / f"{init}.safetensors", cpu)[0].vae.config != candidate.config:
-        record = replace(record, start=f"{record.start}, grown")
+        records[0] = replace(records[0], start=f"{records[0].start}, grown")
     gain = ship(
         candidate,
         folder,
         name=args.name,
         released=args.released or datetime.date.today().isoformat(),
         held_out=held_out,
-        record=record,
+        record=replace(records[-1], earlier=tuple(records[:-1])),
         data=args.data.read_text(encoding="utf-8").strip(),
         reference=args.reference,
     )

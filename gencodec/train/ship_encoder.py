@@ -88,7 +88,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, compare with what is shipped, and ship if better."""
     folder = args.folder or weights_directory()
-    note, pictures = read_note(args.training_run), read_pictures(args.training_run, folder)
+    note, pictures = read_note(args.training_run), read_pictures([args.training_run], folder)
     listed = {row["sha256"] for row in read_rows(folder / f"{note.init}.{PICTURES}")}
     new = [
         row["file"] for row in pictures if row["split"] == TRAINED and row["sha256"] not in listed

@@ -107,7 +107,7 @@ def test_a_finished_run_is_shipped(
     folder = tmp_path / "run"
     run(pictures, folder)
     (folder / CHECKPOINT).unlink()
-    names = [row["file"] for row in read_pictures(folder, tmp_path)]
+    names = [row["file"] for row in read_pictures([folder], tmp_path)]
     manifest = tmp_path / "manifest.csv"
     lines = [f"shard-0.tar,{name},here,CC0-1.0,1" for name in names]
     manifest.write_text("\n".join(["shard,file,source,licence,tier", *lines]) + "\n")
@@ -142,6 +142,25 @@ def test_a_finished_run_is_shipped(
     assert "held-out pictures are here" in capsys.readouterr().err
 
 
+def test_a_card_tells_of_all_runs_that_led_there(pictures: Path, tmp_path: Path) -> None:
+    first, last, weights = (tmp_path / name for name in ("first", "last", "weights"))
+    run(pictures, first)
+    run(pictures, last, replace(PLAN, learning_rate=5e-4), init=str(first / WEIGHTS))
+    (pictures / "broken.png").unlink()
+    names = [path.name for path in pictures.iterdir()]
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,source", *(f"{n},x" for n in names)]))
+    (tmp_path / "data.txt").write_text("Smooth noise.\n")
+    weights.mkdir()
+    arguments = ["ship", last, pictures, "--earlier", first, "--folder", weights, "--name", "both"]
+    files = ["--manifest", tmp_path / "manifest.csv", "--data", tmp_path / "data.txt"]
+    assert main([*map(str, arguments), *map(str, files)]) == 0
+    card = (weights / "both.md").read_text()
+    assert "2 runs, each from the averaged weights of the one before" in card
+    assert card.count("3 steps of") == 2
+    start, then = card.index("block transform"), card.index("at a rate of 0.0005")
+    assert start < then and "the weights weights" not in card
+
+
 def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     """Neither is another piece of its original; what this run lacked is listed all the same."""
     note_run(tmp_path, RunNote.of(TrainingPlan(steps=1), "first", torch.device("cpu")))
@@ -155,7 +174,7 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     own = [row.format(name, "held out") for name in ("a", "a__crop", "b", "c")]
     own.append(row.format("d", "trained"))
     (tmp_path / "pictures.csv").write_text("\n".join([heading, *own]))
-    pictures = read_pictures(tmp_path, tmp_path)
+    pictures = read_pictures([tmp_path], tmp_path)
     manifest = tmp_path / "manifest.csv"
     names = ("a", "a__crop", "b", "c")
     manifest.write_text("\n".join(["file,source", *(f"{name}.avif,here" for name in names)]))
@@ -172,9 +191,14 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     ]
     with pytest.raises(ValueError, match=r"manifest\.csv: 1 pictures are not named, d\.avif first"):
         listed(pictures, [manifest])
+    later = tmp_path / "later"
+    later.mkdir()
+    (later / "pictures.csv").write_text(f"{heading}\n" + row.format("d", "held out"))
+    split = {each["file"]: each["split"] for each in read_pictures([tmp_path, later], tmp_path)}
+    assert split == dict.fromkeys(["d.avif", "a__crop.avif", "e.avif"], "trained")
     (tmp_path / "first.pictures.csv").unlink()
     with pytest.raises(WeightsError, match=r"first\.pictures\.csv, is missing"):
-        read_pictures(tmp_path, tmp_path)
+        read_pictures([tmp_path], tmp_path)
 
 
 # Encoders alone --------------------------------------------------------------------------------
@@ -264,10 +288,10 @@ def test_an_encoder_is_shipped_beside_its_weights(
     card = (weights / "one.ssim.md").read_text()
     assert "[one](one.md)" in card and "40 steps" in card and "MS-SSIM of one" in card
 
-    seen = read_pictures(folder, weights)
+    seen = read_pictures([folder], weights)
     note = json.loads((folder / NOTE).read_text())
     (folder / NOTE).write_text(json.dumps({**note, "start": "the weights one.ssim"}))
-    assert read_pictures(folder, weights) == seen  # an encoder saw what its weights saw
+    assert read_pictures([folder], weights) == seen  # an encoder saw what its weights saw
     note["plan"]["distortion"] = "mse"
     (folder / NOTE).write_text(json.dumps(note))
     assert main(command) == 1
