@@ -120,7 +120,8 @@ def recipe(record: TrainingRecord) -> str:
     """What was done, after the command's name."""
     runs = [*record.earlier, record]
     if record.earlier:
-        rows = "\n".join(f"- {_one_run(run, i > 0)}" for i, run in enumerate(runs))
+        told = (_one_run(run, i > 0).replace("\n", "\n  ") for i, run in enumerate(runs))
+        rows = "\n".join(f"- {each}" for each in told)
         what = f"{len(runs)} runs, each from the averaged weights of the one before:\n\n{rows}\n\n"
         rate = ""
     else:
