@@ -65,13 +65,15 @@ def test_only_the_encoder_is_narrow(by_arithmetic: dict[bool, Codec]) -> None:
 def test_nothing_is_lost(
     by_arithmetic: dict[bool, Codec], photo: Photo, psnr: Psnr, quality: int
 ) -> None:
-    picture = photo(97, 161)
+    pictures = [photo(97, 161, seed) for seed in range(4)]  # in one, chance alone moves 0.15 dB
     sizes, distances = [], []
     for codec in by_arithmetic.values():
-        stream = codec.compress(picture, quality=quality)
+        streams = [codec.compress(picture, quality=quality) for picture in pictures]
         for decoder in by_arithmetic.values():
-            decoder.verify(stream)
-        sizes.append(len(stream))
-        distances.append(psnr(picture, by_arithmetic[False].decompress(stream)))
+            for stream in streams:
+                decoder.verify(stream)
+        sizes.append(sum(map(len, streams)))
+        decoded = map(by_arithmetic[False].decompress, streams)
+        distances.append(float(np.mean([*map(psnr, pictures, decoded)])))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.01)
     assert distances[1] == pytest.approx(distances[0], abs=0.08)
