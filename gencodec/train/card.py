@@ -120,23 +120,29 @@ def recipe(record: TrainingRecord) -> str:
     """What was done, after the command's name."""
     runs = [*record.earlier, record]
     if record.earlier:
-        told = (_one_run(run, i > 0).replace("\n", "\n  ") for i, run in enumerate(runs))
-        rows = "\n".join(f"- {each}" for each in told)
+        told = [_told(run, _start(run) if run is runs[0] else "", _rate(run)) for run in runs]
+        rows = "\n".join("- " + each.replace("\n", "\n  ") for each in told)
         what = f"{len(runs)} runs, each from the averaged weights of the one before:\n\n{rows}\n\n"
         rate = ""
     else:
-        what, rate = f"{_one_run(record)}.\n", f" at {record.plan.learning_rate:g}"
+        what, rate = f"{_told(record, _start(record))}.\n", f" at {record.plan.learning_rate:g}"
     return f"""{what}Loss: bits per pixel + lmbda 255^2 {_DISTORTION[record.plan.distortion]},
 lmbda log-spaced from 0.0007 to 0.25 over the quality steps, each crop's loss divided by the square
 root of its lmbda; AdamW{rate}
 with warm-up and cosine annealing by elapsed time; exponential moving average of the weights."""
 
 
-def _one_run(record: TrainingRecord, follows: bool | None = None) -> str:
-    """follows: whether it is told after the run that it started from; None of a run alone."""
+def _start(record: TrainingRecord) -> str:
+    return f", started from {record.start}"
+
+
+def _rate(record: TrainingRecord) -> str:
+    return f" at a rate of {record.plan.learning_rate:g}"
+
+
+def _told(record: TrainingRecord, start: str, rate: str = "") -> str:
+    """One run, with what is to be said of its start and its learning rate."""
     plan = record.plan
-    start = "" if follows else f", started from {record.start}"
-    rate = "" if follows is None else f" at a rate of {plan.learning_rate:g}"
     cut = plan.minutes is not None and record.minutes < 0.99 * plan.minutes
     planned = f" of {plan.minutes:g} planned" if cut else ""
     return f"""seed {plan.seed}{start}: {record.steps} steps of

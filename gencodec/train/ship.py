@@ -157,16 +157,17 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make compact, measure, compare with what is shipped, and ship if better."""
     folder = args.folder or weights_directory()
-    pictures = read_pictures([*args.earlier, args.training_run], folder)
+    runs = [*args.earlier, args.training_run]
+    pictures = read_pictures(runs, folder)
     table = listed(pictures, args.manifest)
-    records = [record_of(run, pictures) for run in (*args.earlier, args.training_run)]
+    records = [record_of(run, pictures) for run in runs]
     held_out = evaluation_crops(held_out_pixels(pictures, args.sources))
     samples = trained_pictures(args.sources, max(1, len(pictures) // SAMPLES))
     reference = reference_of(args)
     data = compact_weights(args.training_run / WEIGHTS, samples, reference=reference)
     with tempfile.TemporaryDirectory() as scratch:
         candidate = measured(data, held_out, Path(scratch))
-    init = read_note([*args.earlier, args.training_run][0]).init
+    init = read_note(runs[0]).init
     cpu = torch.device("cpu")
     if init and open_weights(folder / f"{init}.safetensors", cpu)[0].vae.config != candidate.config:
         records[0] = replace(records[0], start=f"{records[0].start}, grown")
