@@ -16,8 +16,8 @@ from gencodec.image import PictureRows, picture_from_array
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import ExactConv, exact_arithmetic
 from gencodec.model.hyperprior import Gaussians
-from gencodec.model.quality import lmbda_of, step_of
 from gencodec.model.vae import quantise_symbols
+from tests.codec.costs import cost
 
 Photo = Callable[..., np.ndarray]
 
@@ -26,19 +26,6 @@ Photo = Callable[..., np.ndarray]
 def codec() -> Codec:
     """Weights that stay: how much a search gains on a drawn picture is a matter of the weights."""
     return Codec.load("base-5", device="cpu")
-
-
-def cost(
-    codec: Codec, pixels: np.ndarray, stream: bytes, quality: float, tune: str = "mse"
-) -> float:
-    """What is to be least, bits + lmbda 255^2 distortion, of real bytes and pixels."""
-    x_hat, x = (
-        torch.tensor(each).permute(2, 0, 1)[None] / 255.0
-        for each in (codec.decompress(stream), pixels)
-    )
-    lmbda = float(lmbda_of(torch.tensor(step_of(quality))))
-    error = 255.0**2 * float(DISTORTIONS[tune](x_hat, x))
-    return 8.0 * len(stream) / (pixels.shape[0] * pixels.shape[1]) + lmbda * error
 
 
 @pytest.mark.parametrize("quality", [10.0, 50.0, 90.0])
