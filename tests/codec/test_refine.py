@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 import gencodec
-from gencodec.codec import EFFORT_MAX, Codec, latents, refine, search, tiles
+from gencodec.codec import EFFORT_MAX, Codec, encoder, refine, search, tiles
+from gencodec.codec.latents import hyper_latents
+from gencodec.codec.recording import RecordingDecoder
+from gencodec.entropy import ScaleTables
 from gencodec.image import PictureRows, picture_from_array
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import ExactConv, exact_arithmetic
 from gencodec.model.hyperprior import Gaussians
-from gencodec.model.vae import quantise_symbols
+from gencodec.model.quality import step_of
+from gencodec.model.vae import quantise_symbols, table_rows
+from gencodec.model.weights import Weights
 from tests.codec.costs import cost
 
 Photo = Callable[..., np.ndarray]
@@ -116,18 +123,35 @@ def test_windows_and_tiles(
 def test_the_z_of_the_search_is_the_one_in_the_file(
     codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """y was chosen beside it: beside the z that h_a makes of the new y it costs more."""
-    pixels = photo(128, 128, 5)
+    """y was chosen beside it; h_a would make another of the new y."""
+    rows: list[tuple[Tensor, Tensor]] = []
+    decoders: list[RecordingDecoder] = []
+    quantise_tiles = tiles.quantise_tiles
 
-    def cost_now() -> float:
-        stream = codec.compress(pixels, quality=40, effort=search.ANNEAL_FROM, tile=64)
-        codec.verify(stream)
-        return cost(codec, pixels, stream, 40)
+    def watched(weights: Weights, of_rows: Any, grid: Any, step: Tensor) -> Any:
+        rows.extend(of_rows)
+        return quantise_tiles(weights, rows, grid, step)
 
-    searched = cost_now()
-    plain = latents.quantise
-    monkeypatch.setattr(tiles, "quantise", lambda vae, y, step, z: plain(vae, y, step))
-    assert searched < 0.999 * cost_now()
+    def recording(payload: bytes, tables: ScaleTables, *, complete: bool) -> RecordingDecoder:
+        decoders.append(RecordingDecoder(payload, tables, complete=complete))
+        return decoders[-1]
+
+    monkeypatch.setattr(encoder, "quantise_tiles", watched)
+    monkeypatch.setattr(tiles, "PassDecoder", recording)
+    stream = codec.compress(photo(128, 128, 5), quality=40, effort=search.ANNEAL_FROM, tile=64)
+    codec.verify(stream)
+
+    vae, step = codec.weights.vae, torch.tensor([step_of(40)])
+
+    def symbols(z: Tensor) -> list[int]:
+        (said,) = vae.prior.z_passes(table_rows(step)).say(0, torch.zeros_like(z))
+        return quantise_symbols(z, said).flatten().int().tolist()
+
+    in_file = [decoder.passes[0][0].tolist() for decoder in decoders]
+    found = [symbols(part) for _, z in rows for part in z.split(1, 3)]
+    of_h_a = [symbols(hyper_latents(vae, part)) for y, _ in rows for part in y.split(4, 3)]
+    assert len(in_file) == 4 and in_file == found
+    assert in_file != of_h_a
 
 
 def test_a_batch_has_what_single_pictures_have(codec: Codec, photo: Photo) -> None:
