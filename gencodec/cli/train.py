@@ -79,6 +79,11 @@ def register(parser: options.CommandParser) -> None:
     recipe.add_argument(
         "--compile", action="store_true", help="use torch.compile, if it works here"
     )
+    recipe.add_argument(
+        "--compile-parts",
+        action="store_true",
+        help="the same for the network's parts one by one: less to wait for, longer steps",
+    )
     options.add_machine(parser)
 
 
@@ -111,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
         quality=args.quality,
         distortion=args.distortion,
         encoder_only=args.encoder_only,
-        compiled=args.compile,
+        compiled=args.compile or args.compile_parts,
+        in_parts=args.compile_parts,
     )
     stop = Stop(say)
     try:

@@ -25,6 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .region import region
+
 EXACT_LIMIT = 2**24
 WEIGHT_MAX = 127
 SHIFT_MIN, SHIFT_MAX = 1, 14
@@ -110,6 +112,7 @@ def round_through(x: Tensor) -> Tensor:
     return _Floor.apply(x + 0.5)
 
 
+@region
 def compand(v16: Tensor) -> Tensor:
     """Integers in sixteenths -> integers in -127..127 for a layer's input.
 
@@ -249,7 +252,7 @@ class LearnedExactConv(nn.Module):
 
     def real(self) -> tuple[Tensor, Tensor]:
         """Weight and bias in output units, not rounded yet."""
-        return self.weight * self.gain, self.bias * (FEATURE_SCALE * self.gain)
+        return in_output_units(self.weight, self.bias, self.gain)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = rounded(*self.real(), self.x_max)
@@ -272,6 +275,11 @@ class LearnedExactConv(nn.Module):
         scale = torch.exp2(-frozen["shift"].float())
         self.weight.copy_(frozen["weight"].float() * scale.view(-1, 1, 1, 1) / self.gain)
         self.bias.copy_(frozen["bias"].float() * scale / (FEATURE_SCALE * self.gain))
+
+
+def in_output_units(weight: Tensor, bias: Tensor, gain: float) -> tuple[Tensor, Tensor]:
+    """Weight and bias of learned layers, whose unit is that of the float network."""
+    return weight * gain, bias * (FEATURE_SCALE * gain)
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor, *, depthwise: bool = False) -> Tensor:

@@ -29,11 +29,13 @@ from .exact import (
     LearnedExactConv,
     compand,
     convolve,
+    in_output_units,
     round_through,
     rounded,
 )
 from .layers import TransformBlock
 from .partition import WHOLE, Slices, pass_places, phase_slices
+from .region import region
 from .step_tables import LearnedStepTable, StepTable
 
 MEAN_UNITS = 16
@@ -198,12 +200,7 @@ class Prior(nn.Module):
         tables: Gaussians,
     ) -> list[Gaussians]:
         """What the heads of one pass, one of each kind a phase, add to the tables."""
-        said = []
-        outputs = self._of_heads(means, scales, context)
-        for (mean16, scale_index), (_, channels, _, _) in zip(outputs, places, strict=True):
-            of_mean, of_scale = (table[:, channels] for table in tables)
-            said.append(_bounded(mean16 + of_mean, scale_index + of_scale))
-        return said
+        return _with_tables(self._of_heads(means, scales, context), places, tables)
 
     def _of_heads(
         self, means: nn.ModuleList, scales: nn.ModuleList, context: Tensor
@@ -228,14 +225,7 @@ class LearnedPrior(Prior):
         self, means: nn.ModuleList, scales: nn.ModuleList, context: Tensor
     ) -> list[tuple[Tensor, Tensor]]:
         """The same numbers from fewer and larger operations: a GPU waits for each."""
-        joint = [_joint(heads) for heads in (means, scales)]
-        weight, bias = (torch.cat(both, 1) for both in zip(*joint, strict=True))
-        outputs = []
-        for phase in range(GROUPS):
-            out = round_through(convolve(_at_phase(context, phase), weight[phase], bias[phase]))
-            mean, scale = out.chunk(2, 1)
-            outputs.append((mean, scale))
-        return outputs
+        return _of_joint_heads(context, _layers(means), _layers(scales))
 
 
 def _heads(conv: ConvFactory, passes: int, width: int, channels: int, gain: float) -> nn.ModuleList:
@@ -253,13 +243,55 @@ def _at_phase(context: Tensor, phase: int) -> Tensor:
     return context[phase_slices(phase)].contiguous(memory_format=torch.channels_last)
 
 
-def _joint(modules: nn.ModuleList) -> tuple[Tensor, Tensor]:
-    """Weights and biases of equal layers, rounded to what they will be: one row a layer."""
+class _Layers(NamedTuple):
+    """Equal layers, their parameters before they are put in output units."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+    gain: float
+    x_max: int
+
+
+def _layers(modules: nn.ModuleList) -> _Layers:
     layers = [module for module in modules if isinstance(module, LearnedExactConv)]
-    real = [layer.real() for layer in layers]
-    weight, bias = (torch.cat(each) for each in zip(*real, strict=True))
-    weight, bias = rounded(weight, bias, layers[0].x_max)
-    return weight.unflatten(0, (len(layers), -1)), bias.unflatten(0, (len(layers), -1))
+    first = layers[0]
+    return _Layers(
+        [each.weight for each in layers], [each.bias for each in layers], first.gain, first.x_max
+    )
+
+
+@region
+def _of_joint_heads(
+    context: Tensor, means: _Layers, scales: _Layers
+) -> list[tuple[Tensor, Tensor]]:
+    joint = [_joint(*heads) for heads in (means, scales)]
+    weight, bias = (torch.cat(both, 1) for both in zip(*joint, strict=True))
+    outputs = []
+    for phase in range(GROUPS):
+        out = round_through(convolve(_at_phase(context, phase), weight[phase], bias[phase]))
+        mean, scale = out.chunk(2, 1)
+        outputs.append((mean, scale))
+    return outputs
+
+
+def _joint(
+    weights: list[Tensor], biases: list[Tensor], gain: float, x_max: int
+) -> tuple[Tensor, Tensor]:
+    """Weights and biases of equal layers, rounded to what they will be: one row a layer."""
+    weight, bias = in_output_units(torch.cat(weights), torch.cat(biases), gain)
+    weight, bias = rounded(weight, bias, x_max)
+    return weight.unflatten(0, (len(weights), -1)), bias.unflatten(0, (len(weights), -1))
+
+
+@region
+def _with_tables(
+    outputs: list[tuple[Tensor, Tensor]], places: tuple[Slices, ...], tables: Gaussians
+) -> list[Gaussians]:
+    said = []
+    for (mean16, scale_index), (_, channels, _, _) in zip(outputs, places, strict=True):
+        of_mean, of_scale = (table[:, channels] for table in tables)
+        said.append(_bounded(mean16 + of_mean, scale_index + of_scale))
+    return said
 
 
 def learned_prior(config: ModelConfig) -> Prior:

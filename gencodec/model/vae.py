@@ -14,6 +14,7 @@ from .config import FINE_STEPS, STEPS, ModelConfig
 from .exact import round_through
 from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Passes, Prior, learned_prior
 from .partition import Slices, assemble
+from .region import region
 from .scales import LOG_STEP, SCALE_MIN, SKIP_BELOW
 from .transforms import Analysis, Synthesis
 
@@ -110,15 +111,27 @@ def in_passes(values: Tensor, passes: Passes, quantise: Quantiser) -> tuple[Tens
     parts: list[Gaussians] = []
     for index, places in enumerate(passes.places):
         said = passes.say(index, known16)
-        decoded = [
-            quantise(values[place], part) * MEAN_UNITS + part.mean16
-            for place, part in zip(places, said, strict=True)
-        ]
-        known16 = known16 + assemble(values, places, decoded)
+        known16 = _with_pass(known16, values, places, said, quantise)
         all_places += places
         parts += said
     of_all = Gaussians(*(assemble(values, all_places, each) for each in zip(*parts, strict=True)))
     return known16, of_all
+
+
+@region
+def _with_pass(
+    known16: Tensor,
+    values: Tensor,
+    places: tuple[Slices, ...],
+    said: list[Gaussians],
+    quantise: Quantiser,
+) -> Tensor:
+    """What is known of y or z after a pass, in sixteenths."""
+    decoded = [
+        quantise(values[place], part) * MEAN_UNITS + part.mean16
+        for place, part in zip(places, said, strict=True)
+    ]
+    return known16 + assemble(values, places, decoded)
 
 
 def table_rows(step: Tensor) -> Tensor:
@@ -140,6 +153,7 @@ def _autocast(
     return torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None)
 
 
+@region
 def trainable_bits(values: Tensor, gaussians: Gaussians) -> Tensor:
     """Bits of each picture's rounded values, with a gradient for all they depend on: (B,).
 

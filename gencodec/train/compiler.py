@@ -1,4 +1,4 @@
-"""A training step through torch.compile; on a GPU, small kernels that may run at once are one.
+"""A training step through torch.compile, whole or in parts; on a GPU, small kernels are joined.
 
 What a step does besides its large layers (casts, sums of biases, rounding of weights) takes
 hundreds of small kernels, about two microseconds each (benchmarks/training-h100.txt).
@@ -6,10 +6,19 @@ hundreds of small kernels, about two microseconds each (benchmarks/training-h100
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch._dynamo
+from torch import nn
+
+from gencodec.model.exact import LearnedExactConv
+from gencodec.model.hyperprior import Context, ExactBlock
+from gencodec.model.layers import StepGain, TransformBlock
+from gencodec.model.region import REGIONS, regions_as
+from gencodec.model.step_tables import LearnedStepTable
 
 SMALL_BYTES = 2**21
 """Bytes read and written by a kernel that is joined with others: not a
@@ -26,6 +35,53 @@ def compiled(function: Callable[..., Any], *, joined: bool) -> Callable[..., Any
         _join_only_small_ones()
         options = {"combo_kernels": True}
     return torch.compile(function, dynamic=False, options=options)
+
+
+PARTS = (TransformBlock, Context, ExactBlock, LearnedExactConv, LearnedStepTable, StepGain)
+"""Modules of which a network has many; each kind is compiled once a shape."""
+
+VARIANTS = 64
+"""Kinds and shapes that one piece of code may be compiled for; torch gives up after eight."""
+
+
+def compiled_in_parts(function: Callable[..., Any], *, joined: bool) -> Callable[..., Any]:
+    """A function of a model and more, with the model's parts and regions through torch.compile.
+
+    The compiler has half as much to do as with the whole, for what occurs several times it
+    compiles once.  What lies between parts stays as it is.
+    """
+    torch._dynamo.config.recompile_limit = VARIANTS
+    regions = {each: compiled(each, joined=joined) for each in REGIONS}
+    calls: dict[nn.Module, Callable[..., Any]] = {}
+
+    def called(vae: nn.Module, *args: Any) -> Any:
+        if not calls:
+            calls.update({each: compiled(each._call_impl, joined=joined) for each in _parts(vae)})
+        with regions_as(regions), _called_as(calls):
+            return function(vae, *args)
+
+    return called
+
+
+def _parts(module: nn.Module) -> Iterator[nn.Module]:
+    """The outermost of PARTS."""
+    for child in module.children():
+        if isinstance(child, PARTS):
+            yield child
+        else:
+            yield from _parts(child)
+
+
+@contextmanager
+def _called_as(calls: Mapping[nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Within, others are called in the place of modules."""
+    try:
+        for module, call in calls.items():
+            module._compiled_call_impl = call  # as nn.Module.compile does, but not for good
+        yield
+    finally:
+        for module in calls:
+            module._compiled_call_impl = None
 
 
 def _join_only_small_ones() -> None:

@@ -192,6 +192,7 @@ class Training:
             self._plan.clip_norm,
             DISTORTIONS[self._plan.distortion],
             compiled=self._plan.compiled,
+            in_parts=self._plan.in_parts,
             recorded=self._photos.device.type == "cuda",
             say=self._journal.say,
         )

@@ -17,7 +17,8 @@ class TrainingPlan:
     ``minutes`` is compute time, so a paused process loses nothing.  ``quality`` (0..100) trains
     for that one alone instead of all.  ``distortion`` is a name in
     :data:`gencodec.model.distortion.DISTORTIONS`.  ``encoder_only`` leaves all but g_a as it is, so
-    that the weights there are decode what it makes.  ``compiled`` asks for torch.compile.
+    that the weights there are decode what it makes.  ``compiled`` asks for torch.compile,
+    ``in_parts`` for that of the network's parts one by one.
     """
 
     minutes: float | None = None
@@ -34,6 +35,7 @@ class TrainingPlan:
     distortion: str = "mse"
     encoder_only: bool = False
     compiled: bool = False
+    in_parts: bool = False
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):

@@ -26,6 +26,7 @@ from .plan import TrainingPlan, batch_shape
 from .store import PhotoStore, on_device
 from .update import WARM_UP_STEPS, Stepper, average, precision_of
 
+PLAIN = "plain"
 KERNELS = 12
 PROFILED_STEPS = 3
 
@@ -88,15 +89,16 @@ class Bench:
     flops_per_pixel: float
     peak: float
 
-    def stepper(self, *, compiled: bool, recorded: bool) -> Steps:
+    def stepper(self, way: str) -> Steps:
         """A fresh model and its pictures, which are random: zeros would run faster."""
-        return Steps(self, compiled=compiled, recorded=recorded)
+        return Steps(self, way)
 
 
 class Steps:
     """Training steps on random pictures."""
 
-    def __init__(self, bench: Bench, *, compiled: bool, recorded: bool) -> None:
+    def __init__(self, bench: Bench, way: str) -> None:
+        compiled = "compiled" in way
         torch.manual_seed(0)
         vae = learned_vae(CONFIGS[bench.config]).to(bench.device).train()
         use_faster_gradient(vae, bench.crops, bench.side, _say, compiled=compiled)
@@ -109,7 +111,12 @@ class Steps:
         self._bench = bench
         self._decay = plan.ema_decay
         self._stepper = Stepper(
-            self._state, plan.clip_norm, compiled=compiled, recorded=recorded, say=_say
+            self._state,
+            plan.clip_norm,
+            compiled=compiled,
+            in_parts="parts" in way,
+            recorded="recorded" in way,
+            say=_say,
         )
 
     def step(self) -> None:
@@ -127,7 +134,7 @@ def measure(bench: Bench, way: str) -> Way:
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    steps = bench.stepper(compiled="compiled" in way, recorded="recorded" in way)
+    steps = bench.stepper(way)
     first = _seconds(steps, 1, bench.device)
     _seconds(steps, WARM_UP_STEPS + 2 if on_gpu else 1, bench.device)
     count, taken = 0, 0.0
@@ -155,7 +162,7 @@ def profile(bench: Bench) -> tuple[Kernel, ...]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 
-    steps = bench.stepper(compiled=False, recorded=False)
+    steps = bench.stepper(PLAIN)
     _seconds(steps, 2, bench.device)
     on_gpu = bench.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
@@ -207,9 +214,9 @@ def run(args: argparse.Namespace) -> int:
         flops,
         peak,
     )
-    ways = ["plain"] + (["recorded"] if device.type == "cuda" else [])
-    if args.compile:
-        ways += [f"compiled {way}" for way in ways]
+    taken = [PLAIN] + (["recorded"] if device.type == "cuda" else [])
+    made = ["", *(["compiled in parts ", "compiled "] if args.compile else [])]
+    ways = [made_so + way for made_so in made for way in taken]
     print(f"{flops / 1e3:.1f} kFLOP a pixel, peak {peak / 1e12:.4g} TFLOP/s")
     done: list[Way] = []
     kernels: tuple[Kernel, ...] = ()

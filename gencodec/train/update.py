@@ -12,7 +12,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,14 +24,14 @@ from gencodec.model.vae import Estimate, ImageVae
 
 from .agreement import disagreement
 from .checkpoint import RunState
-from .compiler import compiled
+from .compiler import compiled, compiled_in_parts
 
 REPORT = ("loss", "bpp", "psnr", "norm")
 WARM_UP_STEPS = 3
 """Steps before a CUDA graph is recorded: libraries settle on kernels, moments come to be."""
 
 Say = Callable[[str], None]
-Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
+Estimator = Callable[[ImageVae, Tensor, Tensor, "Precision"], Estimate]
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,13 @@ class Update:
         clip_norm: float,
         *,
         distortion: Distortion = squared_error,
-        compiler: Compiler | None = None,
+        estimator: Estimator = estimated,
     ) -> None:
         self.state = state
         self.precision = precision
         self.clip_norm = clip_norm
-        # Apart, so that a run for another distortion finds the larger part compiled already.
-        self.estimated = estimated if compiler is None else compiler(estimated)
-        self.distortion = distortion if compiler is None else compiler(distortion)
+        self.estimated = estimator
+        self.distortion = distortion
 
     def gradients(self, x: Tensor, quality: Tensor) -> list[Tensor]:
         """Forward and backward alone, times the loss scale; the report is without the norm."""
@@ -164,11 +162,13 @@ class Stepper:
         compiled: bool,
         recorded: bool,
         say: Say,
+        in_parts: bool = False,
     ) -> None:
         self._state = state
         self._distortion = distortion
         self._clip_norm = clip_norm
         self._compiled = compiled
+        self._in_parts = in_parts
         self._joined = state.device.type == "cuda"
         self._recorded = recorded
         self._say = say
@@ -197,22 +197,19 @@ class Stepper:
         self._taken += 1
         return report
 
-    def _made(self, precision: Precision, compiler: Compiler | None = None) -> Update:
-        return Update(
-            self._state,
-            precision,
-            self._clip_norm,
-            distortion=self._distortion,
-            compiler=compiler,
-        )
-
     def _chosen(self, x: Tensor, quality: Tensor, precision: Precision) -> Update:
         """The compiled step where it has the gradients of the plain one."""
-        plain = self._made(precision)
+        update = partial(Update, self._state, precision, self._clip_norm)
+        plain = update(distortion=self._distortion)
         if self._compiled:
             self._say("compiling a step, which may take minutes")
         while self._compiled:
-            other = self._made(precision, partial(compiled, joined=self._joined))
+            network = compiled_in_parts if self._in_parts else compiled
+            # Apart, so that a run for another distortion finds the larger part compiled already.
+            other = update(
+                distortion=compiled(self._distortion, joined=self._joined),
+                estimator=network(estimated, joined=self._joined),
+            )
             ways = (partial(each.gradients, x, quality) for each in (plain, other))
             try:
                 reason = disagreement(self._state.current, *ways)
