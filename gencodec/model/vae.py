@@ -114,8 +114,7 @@ def in_passes(values: Tensor, passes: Passes, quantise: Quantiser) -> tuple[Tens
         known16 = _with_pass(known16, values, places, said, quantise)
         all_places += places
         parts += said
-    of_all = Gaussians(*(assemble(values, all_places, each) for each in zip(*parts, strict=True)))
-    return known16, of_all
+    return known16, _together(values, all_places, parts)
 
 
 @region
@@ -132,6 +131,12 @@ def _with_pass(
         for place, part in zip(places, said, strict=True)
     ]
     return known16 + assemble(values, places, decoded)
+
+
+@region
+def _together(values: Tensor, places: list[Slices], parts: list[Gaussians]) -> Gaussians:
+    """What the passes say of all values, each part in its place."""
+    return Gaussians(*(assemble(values, places, each) for each in zip(*parts, strict=True)))
 
 
 def table_rows(step: Tensor) -> Tensor:
