@@ -34,7 +34,7 @@ from .exact import (
     rounded,
 )
 from .layers import TransformBlock
-from .partition import WHOLE, Slices, pass_places, phase_slices
+from .partition import PHASE_PLACES, WHOLE, Slices, apart, pass_places, phase_slices
 from .region import region
 from .step_tables import LearnedStepTable, StepTable
 
@@ -267,8 +267,9 @@ def _of_joint_heads(
     joint = [_joint(*heads) for heads in (means, scales)]
     weight, bias = (torch.cat(both, 1) for both in zip(*joint, strict=True))
     outputs = []
-    for phase in range(GROUPS):
-        out = round_through(convolve(_at_phase(context, phase), weight[phase], bias[phase]))
+    for phase, at_phase in enumerate(apart(context, PHASE_PLACES)):
+        at_phase = at_phase.contiguous(memory_format=torch.channels_last)
+        out = round_through(convolve(at_phase, weight[phase], bias[phase]))
         mean, scale = out.chunk(2, 1)
         outputs.append((mean, scale))
     return outputs

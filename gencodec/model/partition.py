@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .config import GROUPS
 
@@ -32,6 +33,10 @@ def phase_slices(phase: int) -> Slices:
     """Index of a (B, C, H, W) tensor at all positions of one phase."""
     row, column = PHASES[phase]
     return (slice(None), slice(None), slice(row, None, 2), slice(column, None, 2))
+
+
+PHASE_PLACES = tuple(phase_slices(phase) for phase in range(len(PHASES)))
+"""All channels of each phase."""
 
 
 def coded_slices(index: int, phase: int, channels: int) -> Slices:
@@ -57,14 +62,24 @@ class _Assembled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, like: Tensor, places: tuple[Slices, ...], *parts: Tensor) -> Tensor:
         ctx.places = places
-        whole = torch.zeros_like(like)
-        for place, part in zip(places, parts, strict=True):
-            whole[place] = part
-        return whole
+        return _put(like, places, parts)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return (None, None, *(grad[place] for place in ctx.places))
+
+
+class _Apart(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, whole: Tensor, places: tuple[Slices, ...]) -> tuple[Tensor, ...]:
+        ctx.places = places
+        ctx.save_for_backward(whole)
+        return tuple(whole[place].clone() for place in places)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (whole,) = ctx.saved_tensors
+        return _put(whole, ctx.places, grads), None
 
 
 def assemble(like: Tensor, places: Sequence[Slices], parts: Sequence[Tensor]) -> Tensor:
@@ -73,3 +88,44 @@ def assemble(like: Tensor, places: Sequence[Slices], parts: Sequence[Tensor]) ->
     A gradient is handed out in slices; torch's own for such writing copies the whole each time.
     """
     return _Assembled.apply(like, tuple(places), *parts)
+
+
+def apart(whole: Tensor, places: Sequence[Slices]) -> tuple[Tensor, ...]:
+    """The inverse: what stands in these places, which must not overlap.
+
+    The gradients of all are put together at once; torch's own for slices adds up as many wholes.
+    """
+    return _Apart.apply(whole, tuple(places))
+
+
+def _put(like: Tensor, places: Sequence[Slices], parts: Sequence[Tensor]) -> Tensor:
+    if torch.compiler.is_compiling() and _is_even(like) and places != WHOLE[0]:
+        return _interleaved(like, places, parts)
+    whole = torch.zeros_like(like)
+    for place, part in zip(places, parts, strict=True):
+        whole[place] = part
+    return whole
+
+
+def _is_even(like: Tensor) -> bool:
+    return like.shape[2] % 2 == 0 == like.shape[3] % 2
+
+
+def _interleaved(like: Tensor, places: Sequence[Slices], parts: Sequence[Tensor]) -> Tensor:
+    """The same by moving positions alone: a compiler makes one pass over the memory of that.
+
+    Of a number of writes to slices it makes as many passes.
+    """
+    batch, channels, height, width = like.shape
+    where = {
+        (rows.start, columns.start, of_group.start or 0): part
+        for (_, of_group, rows, columns), part in zip(places, parts, strict=True)
+    }
+    size = parts[0].shape[1]
+    zeros = like.new_zeros((batch, size, height // 2, width // 2))
+    phases = [
+        torch.cat([where.get((*offset, start), zeros) for start in range(0, channels, size)], 1)
+        for offset in sorted(PHASES)
+    ]
+    whole = functional.pixel_shuffle(torch.stack(phases, 2).flatten(1, 2), 2)
+    return whole.contiguous(memory_format=torch.channels_last)  # as what follows wants it

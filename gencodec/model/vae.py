@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .config import FINE_STEPS, STEPS, ModelConfig
 from .exact import round_through
 from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Passes, Prior, learned_prior
-from .partition import Slices, assemble
+from .partition import apart, assemble
 from .region import region
 from .scales import LOG_STEP, SCALE_MIN, SKIP_BELOW
 from .transforms import Analysis, Synthesis
@@ -107,36 +107,31 @@ class ImageVae(nn.Module):
 def in_passes(values: Tensor, passes: Passes, quantise: Quantiser) -> tuple[Tensor, Gaussians]:
     """What a decoder will have of y or z, in sixteenths, and what the prior says of it."""
     known16 = torch.zeros_like(values)
-    all_places: list[Slices] = []
-    parts: list[Gaussians] = []
+    all_places = [place for places in passes.places for place in places]
+    all_parts = apart(values, all_places)
+    said: list[Gaussians] = []
+    decoded: list[Tensor] = []
     for index, places in enumerate(passes.places):
-        said = passes.say(index, known16)
-        known16 = _with_pass(known16, values, places, said, quantise)
-        all_places += places
-        parts += said
-    return known16, _together(values, all_places, parts)
+        of_pass = passes.say(index, known16)
+        parts = all_parts[len(said) : len(said) + len(places)]
+        said += of_pass
+        decoded += _decoded(parts, of_pass, quantise)
+        known16 = _together(values, all_places[: len(said)], decoded)
+    return known16, Gaussians(
+        *(_together(values, all_places, each) for each in zip(*said, strict=True))
+    )
 
 
 @region
-def _with_pass(
-    known16: Tensor,
-    values: Tensor,
-    places: tuple[Slices, ...],
-    said: list[Gaussians],
-    quantise: Quantiser,
-) -> Tensor:
-    """What is known of y or z after a pass, in sixteenths."""
-    decoded = [
-        quantise(values[place], part) * MEAN_UNITS + part.mean16
-        for place, part in zip(places, said, strict=True)
+def _decoded(parts: Sequence[Tensor], said: list[Gaussians], quantise: Quantiser) -> list[Tensor]:
+    """What a decoder will have of the parts of a pass, in sixteenths."""
+    return [
+        quantise(part, gaussians) * MEAN_UNITS + gaussians.mean16
+        for part, gaussians in zip(parts, said, strict=True)
     ]
-    return known16 + assemble(values, places, decoded)
 
 
-@region
-def _together(values: Tensor, places: list[Slices], parts: list[Gaussians]) -> Gaussians:
-    """What the passes say of all values, each part in its place."""
-    return Gaussians(*(assemble(values, places, each) for each in zip(*parts, strict=True)))
+_together = region(assemble)
 
 
 def table_rows(step: Tensor) -> Tensor:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from gencodec.model.config import GROUPS
-from gencodec.model.partition import PHASES, assemble, coded_slices, phase_slices
+from gencodec.model.partition import (
+    PHASE_PLACES,
+    PHASES,
+    WHOLE,
+    Slices,
+    apart,
+    assemble,
+    coded_slices,
+    pass_places,
+    phase_slices,
+)
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 17), (2, 2), (3, 5), (4, 4), (7, 16), (17, 1)]
 
@@ -54,9 +65,13 @@ def test_slices_address_tensors_and_arrays_alike() -> None:
         assert np.array_equal(y[place].numpy(), y.numpy()[place])
 
 
-def test_parts_are_put_together_and_their_gradients_taken_apart() -> None:
-    y = torch.randn(2, 8, 5, 6)
-    places = [coded_slices(1, phase, 8) for phase in range(GROUPS)]
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("passes", [1, 3, GROUPS])
+def test_parts_are_put_together_and_their_gradients_taken_apart(
+    height: int, width: int, passes: int
+) -> None:
+    y = torch.randn(2, 8, height, width)
+    places = some_places(passes)
     expected = torch.zeros_like(y)
     for place in places:
         expected[place] = y[place]
@@ -67,3 +82,48 @@ def test_parts_are_put_together_and_their_gradients_taken_apart() -> None:
     (whole * weight).sum().backward()
     for place, part in zip(places, parts, strict=True):
         assert part.grad is not None and torch.equal(part.grad, weight[place])
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("passes", [1, 3, GROUPS])
+def test_parts_are_taken_apart_and_their_gradients_put_together(
+    height: int, width: int, passes: int
+) -> None:
+    y = torch.randn(2, 8, height, width, requires_grad=True)
+    places = some_places(passes)
+    expected = torch.zeros_like(y)
+    loss = torch.zeros(())
+    for factor, (place, part) in enumerate(zip(places, apart(y, places), strict=True)):
+        assert torch.equal(part, y[place])
+        expected[place] = factor
+        loss = loss + factor * part.sum()
+    (gradient,) = torch.autograd.grad(loss, y)
+    assert torch.equal(gradient, expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own
+@pytest.mark.parametrize("size", [(2, 2), (3, 4), (6, 4)])
+@pytest.mark.parametrize("places_of", ["passes", "phases", "whole"])
+def test_a_compiler_is_given_the_same_by_moving_positions(
+    size: tuple[int, int], places_of: str
+) -> None:
+    places = {"passes": some_places(3), "phases": list(PHASE_PLACES), "whole": list(WHOLE[0])}[
+        places_of
+    ]
+    y = torch.randn(2, 8, *size, requires_grad=True)
+    weight = torch.randn(2, 8, *size)
+
+    def there_and_back(y: Tensor) -> Tensor:
+        return assemble(y, places, [2.0 * part for part in apart(y, places)])
+
+    results = []
+    for way in (there_and_back, torch.compile(there_and_back, backend="eager", fullgraph=True)):
+        whole = way(y)
+        results.append((whole, *torch.autograd.grad((whole * weight).sum(), y)))
+    for one, other in zip(*results, strict=True):
+        assert torch.equal(one, other)
+
+
+def some_places(passes: int) -> list[Slices]:
+    """Those of the first passes over eight channels."""
+    return [place for index in range(passes) for place in pass_places(8)[index]]
