@@ -82,7 +82,7 @@ def register(parser: options.CommandParser) -> None:
     recipe.add_argument(
         "--compile-parts",
         action="store_true",
-        help="the same for the network's parts one by one: half as much to wait for",
+        help="the same for the network's parts one by one: less to wait for",
     )
     options.add_machine(parser)
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch._dynamo
 from torch import nn
 
 from gencodec.model.exact import LearnedExactConv
@@ -19,6 +18,12 @@ from gencodec.model.hyperprior import Context, ExactBlock
 from gencodec.model.layers import StepGain, TransformBlock
 from gencodec.model.region import REGIONS, regions_as
 from gencodec.model.step_tables import LearnedStepTable
+
+PARTS = (TransformBlock, Context, ExactBlock, LearnedExactConv, LearnedStepTable, StepGain)
+"""Modules of which a network has many; each kind is compiled once a shape."""
+
+VARIANTS = 64
+"""Kinds and shapes that one piece of code may be compiled for; torch gives up after eight."""
 
 SMALL_BYTES = 2**21
 """Bytes read and written by a kernel that is joined with others: not a
@@ -37,20 +42,14 @@ def compiled(function: Callable[..., Any], *, joined: bool) -> Callable[..., Any
     return torch.compile(function, dynamic=False, options=options)
 
 
-PARTS = (TransformBlock, Context, ExactBlock, LearnedExactConv, LearnedStepTable, StepGain)
-"""Modules of which a network has many; each kind is compiled once a shape."""
-
-VARIANTS = 64
-"""Kinds and shapes that one piece of code may be compiled for; torch gives up after eight."""
-
-
 def compiled_in_parts(function: Callable[..., Any], *, joined: bool) -> Callable[..., Any]:
     """A function of a model and more, with the model's parts and regions through torch.compile.
 
-    The compiler has half as much to do as with the whole, for what occurs several times it
-    compiles once.  What lies between parts stays as it is.
+    What occurs several times is compiled once.  What lies between parts stays as it is.
     """
-    torch._dynamo.config.recompile_limit = VARIANTS
+    from torch._dynamo import config  # seconds to load, which only those wait who compile
+
+    config.recompile_limit = VARIANTS
     regions = {each: compiled(each, joined=joined) for each in REGIONS}
     calls: dict[nn.Module, Callable[..., Any]] = {}
 

@@ -31,7 +31,6 @@ WARM_UP_STEPS = 3
 """Steps before a CUDA graph is recorded: libraries settle on kernels, moments come to be."""
 
 Say = Callable[[str], None]
-Estimator = Callable[[ImageVae, Tensor, Tensor, "Precision"], Estimate]
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,10 @@ class Precision:
         at the highest quality, alone in its batch, leaves no gradient out of range.
         """
         return 2.0**10 if self.amp == torch.float16 else 1.0
+
+
+Estimator = Callable[[ImageVae, Tensor, Tensor, Precision], Estimate]
+"""The training pass, as :func:`estimated` or what a compiler made of it."""
 
 
 def precision_of(device: torch.device) -> Precision:
