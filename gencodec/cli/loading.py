@@ -58,6 +58,17 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
+def wait_briefly() -> None:
+    """Have threads sleep soon after they began to wait for each other, unless the user chose.
+
+    PyTorch's OpenMP (libgomp) lets them spin for milliseconds by default.  Where another program
+    wants the cores, they spin in the place of the thread they wait for: files took several times as
+    long beside another program that kept both of two cores busy.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # libgomp's own, with too few cores
+
+
 def shipped_weights() -> list[WeightsEntry]:
     """The weights that come with gencodec, read from their manifest alone."""
     from gencodec.model.registry import list_weights

@@ -19,6 +19,7 @@ from gencodec.cli.failures import (
     show_traceback,
     visible,
 )
+from gencodec.cli.loading import wait_briefly
 from gencodec.cli.options import CommandParser, after_dashes
 from gencodec.cli.streams import drop_stdout, print_text
 
@@ -157,7 +158,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare_process(*, owned: bool) -> None:
     """Make output safe for any file name, silence library warnings, and let SIGTERM clean up.
 
-    The signal handler and warning filter are set only where gencodec owns the process.
+    The signal handler, the warning filter and the environment are set only where gencodec owns the
+    process.
     """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -168,6 +170,7 @@ def prepare_process(*, owned: bool) -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _terminate)
+    wait_briefly()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -238,3 +238,21 @@ def test_no_progress_bar_elsewhere(run: Run, tmp_path: Path) -> None:
     result = run("verify", "bad.gnc", "bad.gnc")
     assert b"\r" not in result.stderr
     assert len(result.stderr.splitlines()) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings libgomp on Linux")
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [({}, b"1000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, b"0"), ({"GOMP_SPINCOUNT": "77"}, b"77")],
+)
+def test_threads_wait_briefly_unless_told_otherwise(
+    run: Run, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], count: bytes
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    golden = CHECKOUT / "tests" / "vectors" / "golden" / "base" / "photo.gnc"
+    result = run("decompress", golden, "-o", "a.png", env={"OMP_DISPLAY_ENV": "VERBOSE", **chosen})
+    assert result.returncode == 0, result.stderr
+    if b"GOMP_" not in result.stderr:
+        pytest.skip("PyTorch is here with an OpenMP that is not libgomp")
+    assert b"GOMP_SPINCOUNT = '" + count + b"'" in result.stderr
