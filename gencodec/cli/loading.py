@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from gencodec.model.registry import WeightsEntry
 
 
+MALLOC = (("MALLOC_MMAP_THRESHOLD_", -3, 2**27), ("MALLOC_TRIM_THRESHOLD_", -1, 2**29))
+"""Of mallopt(3): variables read by new processes, parameters, and bytes: blocks from which on each
+is a mapping of its own, and what may stay free at the top of the heap."""
+
+
 class CodecOnDemand:
     """Loads the codec at the first `get`, so that a file that cannot even be read costs no torch.
 
@@ -67,6 +72,24 @@ def wait_briefly() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # libgomp's own, with too few cores
+
+
+def keep_memory() -> None:
+    """Have memory that was given back serve again, unless the user chose.
+
+    Every layer gives back and takes tensors of some ten megabytes.  glibc returns those to the
+    system, and for large pictures getting fresh pages takes a good part of the time.
+    """
+    wanted = [row for row in MALLOC if row[0] not in os.environ]
+    if sys.platform != "linux" or not wanted:
+        return
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
+    for name, parameter, count in wanted:
+        os.environ[name] = str(count)  # for processes to come
+        if mallopt is not None:
+            mallopt(parameter, count)
 
 
 def shipped_weights() -> list[WeightsEntry]:

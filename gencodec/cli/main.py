@@ -19,7 +19,7 @@ from gencodec.cli.failures import (
     show_traceback,
     visible,
 )
-from gencodec.cli.loading import wait_briefly
+from gencodec.cli.loading import keep_memory, wait_briefly
 from gencodec.cli.options import CommandParser, after_dashes
 from gencodec.cli.streams import drop_stdout, print_text
 
@@ -171,6 +171,7 @@ def prepare_process(*, owned: bool) -> None:
         warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _terminate)
     wait_briefly()
+    keep_memory()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import struct
 import subprocess
@@ -256,3 +257,40 @@ def test_threads_wait_briefly_unless_told_otherwise(
     if b"GOMP_" not in result.stderr:
         pytest.skip("PyTorch is here with an OpenMP that is not libgomp")
     assert b"GOMP_SPINCOUNT = '" + count + b"'" in result.stderr
+
+
+MAPPINGS_FOR_A_TENSOR = """
+import ctypes, sys
+from gencodec.cli import main
+sys.argv[1:] = ["--version"]
+assert main() == 0
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+class Mallinfo(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_int) for name in names.split()]
+libc.mallinfo.restype = Mallinfo
+before = libc.mallinfo().hblks
+assert libc.malloc(ctypes.c_size_t(2**26))
+print(libc.mallinfo().hblks - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+@pytest.mark.parametrize(
+    ("chosen", "mappings"), [({}, b"0"), ({"MALLOC_MMAP_THRESHOLD_": "1000000"}, b"1")]
+)
+def test_memory_for_tensors_is_kept_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], mappings: bytes
+) -> None:
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+        monkeypatch.delenv(name, raising=False)
+    result = subprocess.run(
+        [sys.executable, "-c", MAPPINGS_FOR_A_TENSOR],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **chosen},
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[-1] == mappings
