@@ -4,6 +4,7 @@
                        |
                        plan      inputs -> jobs: who becomes what, decided before any work
                        streams   files, pipes and terminals as bytes
+                       libraries what torch and the allocator are told before they load
                        reporter  words on stderr, JSON lines on stdout, the exit code
 
 A command is a module with `register(parser)` and `run(args) -> int`, named in the table

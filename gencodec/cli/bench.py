@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gencodec.cli import options
 from gencodec.cli.failures import AbortError, UsageError, visible
-from gencodec.cli.loading import use_threads
+from gencodec.cli.libraries import use_threads
 from gencodec.cli.streams import print_text
 
 RIVALS = "jpeg, webp, avif, avif-ssim, jxl, jpeg2000, compressai:MODEL"

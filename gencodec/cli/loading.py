@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from gencodec.cli.failures import AbortError, describe, is_fatal, visible
+from gencodec.cli.libraries import use_threads
 
 if TYPE_CHECKING:
     from gencodec.codec import Codec
     from gencodec.model.registry import WeightsEntry
-
-
-MALLOC = (("MALLOC_MMAP_THRESHOLD_", -3, 2**27), ("MALLOC_TRIM_THRESHOLD_", -1, 2**29))
-"""Of mallopt(3): variables read by new processes, parameters, and bytes: blocks from which on each
-is a mapping of its own, and what may stay free at the top of the heap."""
 
 
 class CodecOnDemand:
@@ -49,47 +43,6 @@ class CodecOnDemand:
                 raise AbortError(f"{subject}{describe(error, self._model or '')}") from error
             self.seconds = time.perf_counter() - started
         return self._codec
-
-
-def use_threads(count: int | None) -> None:
-    """Bound the CPU threads of the numeric libraries; None leaves them as they are."""
-    if count is None:
-        return
-    # Read when the libraries load, which has not happened yet in a process of the command line.
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[variable] = str(count)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(count)
-
-
-def wait_briefly() -> None:
-    """Have threads sleep soon after they began to wait for each other, unless the user chose.
-
-    PyTorch's OpenMP (libgomp) lets them spin for milliseconds by default.  Where another program
-    wants the cores, they spin in the place of the thread they wait for: files took several times as
-    long beside another program that kept both of two cores busy.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # libgomp's own, with too few cores
-
-
-def keep_memory() -> None:
-    """Have memory that was given back serve again, unless the user chose.
-
-    Every layer gives back and takes tensors of some ten megabytes.  glibc returns those to the
-    system, and for large pictures getting fresh pages takes a good part of the time.
-    """
-    wanted = [row for row in MALLOC if row[0] not in os.environ]
-    if sys.platform != "linux" or not wanted:
-        return
-    import ctypes
-
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
-    for name, parameter, count in wanted:
-        os.environ[name] = str(count)  # for processes to come
-        if mallopt is not None:
-            mallopt(parameter, count)
 
 
 def shipped_weights() -> list[WeightsEntry]:

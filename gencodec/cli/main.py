@@ -19,7 +19,7 @@ from gencodec.cli.failures import (
     show_traceback,
     visible,
 )
-from gencodec.cli.loading import keep_memory, wait_briefly
+from gencodec.cli.libraries import keep_memory, wait_briefly
 from gencodec.cli.options import CommandParser, after_dashes
 from gencodec.cli.streams import drop_stdout, print_text
 

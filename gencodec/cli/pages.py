@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gencodec.cli import options
 from gencodec.cli.failures import AbortError, describe, is_fatal, visible
-from gencodec.cli.loading import use_threads
+from gencodec.cli.libraries import use_threads
 from gencodec.errors import OutputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gencodec.cli import options
 from gencodec.cli.failures import AbortError, UsageError
-from gencodec.cli.loading import use_threads
+from gencodec.cli.libraries import use_threads
 
 
 def register(parser: options.CommandParser) -> None:

@@ -278,12 +278,17 @@ print(libc.mallinfo().hblks - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 @pytest.mark.parametrize(
-    ("chosen", "mappings"), [({}, b"0"), ({"MALLOC_MMAP_THRESHOLD_": "1000000"}, b"1")]
+    ("chosen", "mappings"),
+    [
+        ({}, b"0"),
+        ({"MALLOC_MMAP_THRESHOLD_": "1000000"}, b"1"),
+        ({"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=1000000"}, b"1"),
+    ],
 )
 def test_memory_for_tensors_is_kept_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], mappings: bytes
 ) -> None:
-    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
     result = subprocess.run(
         [sys.executable, "-c", MAPPINGS_FOR_A_TENSOR],
