@@ -27,7 +27,7 @@ from .journal import Journal
 from .plan import TrainingPlan, crop_shape, learning_rate
 from .stopwatch import Stopwatch
 from .store import PhotoStore, on_device
-from .update import REPORT, Stepper, average, precision_of, set_rate
+from .update import REPORT, Manner, Stepper, average, precision_of, set_rate
 
 LOOK_EVERY = 25
 """Steps between two looks at the losses."""
@@ -191,9 +191,11 @@ class Training:
             self.state,
             self._plan.clip_norm,
             DISTORTIONS[self._plan.distortion],
-            compiled=self._plan.compiled,
-            in_parts=self._plan.in_parts,
-            recorded=self._photos.device.type == "cuda",
+            manner=Manner(
+                compiled=self._plan.compiled,
+                in_parts=self._plan.in_parts,
+                recorded=self._photos.device.type == "cuda",
+            ),
             say=self._journal.say,
         )
 

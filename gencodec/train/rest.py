@@ -33,7 +33,7 @@ from .options import add_machine, positive
 from .photos import Photo, PhotoFolder, split
 from .plan import TrainingPlan
 from .store import PhotoStore, on_device
-from .update import WARM_UP_STEPS, Precision, Stepper, precision_of
+from .update import WARM_UP_STEPS, Manner, Precision, Stepper, precision_of
 
 PARTS = ("g_a", "h_a", "prior", "g_s")
 
@@ -98,15 +98,11 @@ class Rest:
 class Gradients:
     """Steps as training takes them, at rate 0, and what their gradients were."""
 
-    def __init__(
-        self, vae: ImageVae, precision: Precision, *, compiled: bool, recorded: bool
-    ) -> None:
+    def __init__(self, vae: ImageVae, precision: Precision, manner: Manner) -> None:
         self.state = new_state(vae, TrainingPlan(steps=1, learning_rate=0.0))
         self._precision = precision
         # No norm is clipped to this one: a gradient that is clipped has another mean.
-        self._stepper = Stepper(
-            self.state, float("inf"), compiled=compiled, recorded=recorded, say=_say
-        )
+        self._stepper = Stepper(self.state, float("inf"), manner=manner, say=_say)
 
     def of(self, x: Tensor, quality: Tensor) -> list[Tensor]:
         """x: (B, 3, H, W), quality: (B,) steps 0..255 -> each parameter's gradient."""
@@ -204,16 +200,16 @@ def run(args: argparse.Namespace) -> int:
     precision = ARITHMETIC[args.arithmetic](device)
     vae = thaw(weights).to(device).train()
     use_faster_gradient(vae, args.crops, args.side, _say, compiled=args.compile)
-    gradients = Gradients(vae, precision, compiled=args.compile, recorded=args.record)
+    manner = Manner(compiled=args.compile, recorded=args.record)
+    gradients = Gradients(vae, precision, manner)
     rows = restlessness(gradients, store, args.batches, args.crops, args.side, seed=7)
     rows.sort(key=lambda row: -row.t2)
-    way = ("compiled " if args.compile else "") + ("recorded" if args.record else "plain")
     report = Rest(
         what=WHAT,
         note=args.note,
         weights=weights.digest.hex(),
         arithmetic=args.arithmetic,
-        way=way,
+        way=str(manner),
         batches=args.batches,
         crops=args.crops,
         side=args.side,

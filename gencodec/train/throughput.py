@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,9 @@ from .meter import peak_flops, training_flops_per_pixel
 from .options import add_machine, positive
 from .plan import TrainingPlan, batch_shape
 from .store import PhotoStore, on_device
-from .update import WARM_UP_STEPS, Stepper, average, precision_of
+from .update import WARM_UP_STEPS, Manner, Stepper, average, precision_of
 
-PLAIN = "plain"
+PLAIN = Manner()
 KERNELS = 12
 PROFILED_STEPS = 3
 
@@ -36,6 +36,18 @@ WHAT = (
     "being two, backward counted as twice forward; share_of_peak: of the measured rate of a "
     "square bfloat16 matrix product of random numbers; first_step_seconds: with compilation"
 )
+
+
+def manners(*, on_gpu: bool, compile_too: bool) -> list[Manner]:
+    """Every manner that a machine has; the soonest to start first."""
+    made = [PLAIN]
+    if compile_too:
+        made += [Manner(compiled=True, in_parts=True), Manner(compiled=True)]
+    return [
+        replace(each, recorded=recorded)
+        for each in made
+        for recorded in ((False, True) if on_gpu else (False,))
+    ]
 
 
 @dataclass(frozen=True)
@@ -89,19 +101,18 @@ class Bench:
     flops_per_pixel: float
     peak: float
 
-    def stepper(self, way: str) -> Steps:
+    def stepper(self, manner: Manner) -> Steps:
         """A fresh model and its pictures, which are random: zeros would run faster."""
-        return Steps(self, way)
+        return Steps(self, manner)
 
 
 class Steps:
     """Training steps on random pictures."""
 
-    def __init__(self, bench: Bench, way: str) -> None:
-        compiled = "compiled" in way
+    def __init__(self, bench: Bench, manner: Manner) -> None:
         torch.manual_seed(0)
         vae = learned_vae(CONFIGS[bench.config]).to(bench.device).train()
-        use_faster_gradient(vae, bench.crops, bench.side, _say, compiled=compiled)
+        use_faster_gradient(vae, bench.crops, bench.side, _say, compiled=manner.compiled)
         plan = TrainingPlan(steps=1)
         self._state = new_state(vae, plan)
         self._rng = np.random.default_rng(0)
@@ -113,9 +124,7 @@ class Steps:
         self._stepper = Stepper(
             self._state,
             plan.clip_norm,
-            compiled=compiled,
-            in_parts="parts" in way,
-            recorded="recorded" in way,
+            manner=manner,
             say=_say,
         )
 
@@ -128,13 +137,13 @@ class Steps:
         self._state.step += 1
 
 
-def measure(bench: Bench, way: str) -> Way:
+def measure(bench: Bench, manner: Manner) -> Way:
     """Warm up, then as many steps as fit the time."""
     on_gpu = bench.device.type == "cuda"
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    steps = bench.stepper(way)
+    steps = bench.stepper(manner)
     first = _seconds(steps, 1, bench.device)
     _seconds(steps, WARM_UP_STEPS + 2 if on_gpu else 1, bench.device)
     count, taken = 0, 0.0
@@ -144,7 +153,7 @@ def measure(bench: Bench, way: str) -> Way:
         count += more
     rate = bench.crops * bench.side**2 * count / taken
     return Way(
-        way=way,
+        way=str(manner),
         crops=bench.crops,
         side=bench.side,
         steps=count,
@@ -214,14 +223,11 @@ def run(args: argparse.Namespace) -> int:
         flops,
         peak,
     )
-    taken = [PLAIN] + (["recorded"] if device.type == "cuda" else [])
-    made = ["", *(["compiled in parts ", "compiled "] if args.compile else [])]
-    ways = [made_so + way for made_so in made for way in taken]
     print(f"{flops / 1e3:.1f} kFLOP a pixel, peak {peak / 1e12:.4g} TFLOP/s")
     done: list[Way] = []
     kernels: tuple[Kernel, ...] = ()
-    for way in ways:
-        done.append(measure(bench, way))
+    for manner in manners(on_gpu=device.type == "cuda", compile_too=args.compile):
+        done.append(measure(bench, manner))
         row = done[-1]
         print(
             f"{row.way}: {row.milliseconds:.2f} ms a step of {row.crops} x "

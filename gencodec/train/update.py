@@ -153,6 +153,19 @@ class RecordedUpdate:
         return self._report.clone()
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How steps are taken: compiled or not, whole or in parts, recorded as a CUDA graph or not."""
+
+    compiled: bool = False
+    in_parts: bool = False
+    recorded: bool = False
+
+    def __str__(self) -> str:
+        made = ("compiled in parts " if self.in_parts else "compiled ") if self.compiled else ""
+        return made + ("recorded" if self.recorded else "plain")
+
+
 class Stepper:
     """Takes steps in the fastest way that works here, and says so where one does not."""
 
@@ -162,18 +175,16 @@ class Stepper:
         clip_norm: float,
         distortion: Distortion = squared_error,
         *,
-        compiled: bool,
-        recorded: bool,
+        manner: Manner,
         say: Say,
-        in_parts: bool = False,
     ) -> None:
         self._state = state
         self._distortion = distortion
         self._clip_norm = clip_norm
-        self._compiled = compiled
-        self._in_parts = in_parts
+        self._compiled = manner.compiled
+        self._in_parts = manner.in_parts
         self._joined = state.device.type == "cuda"
-        self._recorded = recorded
+        self._recorded = manner.recorded
         self._say = say
         if state.device.type == "cuda":
             # Shapes stay the same for thousands of steps; the fastest kernels are worth a search.

@@ -11,7 +11,7 @@ import torch
 from gencodec.model.vae import Estimate
 from gencodec.train.checkpoint import RunState, new_state
 from gencodec.train.compiler import SMALL_BYTES, compiled
-from gencodec.train.update import Precision, Stepper
+from gencodec.train.update import Manner, Precision, Stepper
 from tests.train.runs import Photo, batch, fresh, plan_of
 
 QUALITY = torch.tensor([60, 200])
@@ -23,7 +23,7 @@ def steps(photo: Photo, *, compiled: bool, joined: bool = False) -> tuple[RunSta
     said: list[str] = []
     torch.manual_seed(4)
     state = new_state(fresh(), plan_of(1))
-    stepper = Stepper(state, 3.0, compiled=compiled, recorded=False, say=said.append)
+    stepper = Stepper(state, 3.0, manner=Manner(compiled=compiled), say=said.append)
     stepper._joined = joined  # by itself on a GPU alone
     torch.manual_seed(5)
     for _ in range(2):

@@ -20,6 +20,7 @@ from gencodec.train.export import plain_weights
 from gencodec.train.meter import forward_flops_per_pixel, peak_flops
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.start import start_from_block_transform
+from gencodec.train.throughput import manners
 
 Photo = Callable[..., np.ndarray]
 
@@ -108,6 +109,18 @@ def test_throughput(tmp_path: Path) -> None:
     assert [way["way"] for way in ways] == ["plain"]
     assert all(way["pixels_per_second"] > 0 and way["steps"] >= 1 for way in ways)
     assert isinstance(report["kernels"], list) and len(report["kernels"]) > 5
+
+
+def test_every_manner_of_a_gpu_is_measured() -> None:
+    assert [str(each) for each in manners(on_gpu=True, compile_too=True)] == [
+        "plain",
+        "recorded",
+        "compiled in parts plain",
+        "compiled in parts recorded",
+        "compiled plain",
+        "compiled recorded",
+    ]
+    assert [str(each) for each in manners(on_gpu=False, compile_too=False)] == ["plain"]
 
 
 def test_arithmetic_is_counted_by_the_shapes() -> None:
