@@ -18,22 +18,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from gencodec.codec.shelf import open_weights
-from gencodec.errors import ImageError
 from gencodec.image import Pixels, atomic_write
-from gencodec.model.config import GROUPS, HYPER_STRIDE, LATENT_STRIDE
+from gencodec.model.config import GROUPS
 from gencodec.model.exact import ACTIVATION_MAX, LearnedExactConv, strict_precision
 from gencodec.model.hyperprior import Context, ExactBlock, Prior
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import thaw
 
 from .export import plain_weights
+from .heldout import planes
 from .options import positive
 from .rest import trained_pictures
+from .run import evaluation_crops
 
 ROOM = 0.75
 """Of the range, for what nearly all positions hold; the rest is for pictures not seen."""
@@ -42,11 +43,9 @@ RARE = 0.01
 """Of a picture's positions where a channel is not zero, those that may be cut off."""
 
 MOST = 4.0
-"""Larger factors were seen to gain no more: columns get too coarse."""
+"""Larger factors were seen to gain no more."""
 
 QUALITY_STEPS = (0, 64, 128, 192, 255)
-LEAST_SIDE = HYPER_STRIDE * LATENT_STRIDE
-LARGEST_SIDE = 512
 SHUFFLED = 4
 """Rows to a channel in a layer whose output is shuffled to twice its height and width."""
 
@@ -77,33 +76,33 @@ class Channels:
         return len(_weight(layer)) // rows
 
 
-def equalise(vae: ImageVae, pictures: Sequence[Pixels]) -> None:
+def equalise(vae: ImageVae, pictures: Sequence[Pixels]) -> tuple[int, int]:
     """Scale the channels of a prior that is learned, by what they hold in some pictures.
+
+    Returns how many have grown, and how many there are.
 
     pictures: (H, W, 3) uint8.  ImageError where none has 64 pixels a side.
     """
-    large = [picture for picture in pictures if min(picture.shape[:2]) >= LEAST_SIDE]
-    if not large:
-        raise ImageError(f"every picture is smaller than {LEAST_SIDE} pixels a side")
-    factors = spare_range(vae, large)
+    factors = spare_range(vae, pictures)
     scale_channels(vae.prior, factors)
     _break_ties(vae.prior)
+    every = torch.cat(factors)
+    return int((every > 1).sum()), len(every)
 
 
 @torch.no_grad()
 def spare_range(vae: ImageVae, pictures: Sequence[Pixels]) -> list[Tensor]:
     """Factors 1, 2 or 4 by which channels may grow: (C,) for each of :func:`all_channels`.
 
-    pictures: (H, W, 3) uint8 of 64 pixels a side or more.
+    pictures: (H, W, 3) uint8, of which the middles are looked at.
     """
     everything = all_channels(vae.prior)
     peaks = [torch.zeros(channels.count) for channels in everything]
     device = next(vae.parameters()).device
     with _watching(everything, peaks), strict_precision:
-        for picture in pictures:
-            x = _middle(picture).to(device)
+        for x in planes(evaluation_crops(pictures)).to(device):
             for step in QUALITY_STEPS:
-                vae.rounded(x, torch.tensor([step], device=device))
+                vae.rounded(x[None], torch.tensor([step], device=device))
     room = [torch.exp2(torch.log2(ROOM * ACTIVATION_MAX / peak).floor()) for peak in peaks]
     # A channel that held nothing may be dead, and would only grow whenever this is called.
     return [
@@ -191,31 +190,22 @@ def _watching(everything: Sequence[Channels], peaks: list[Tensor]) -> Iterator[N
 
     with contextlib.ExitStack() as hooks:
         for index, channels in enumerate(everything):
-            for module in channels.inputs:
-                see_input = partial(_on_input, partial(see, index))
-                hooks.callback(module.register_forward_pre_hook(see_input).remove)
-            for module in channels.outputs:
-                see_output = partial(_on_output, partial(see, index))
-                hooks.callback(module.register_forward_hook(see_output).remove)
+            for hook in _hooks(channels, partial(see, index)):
+                hooks.callback(hook.remove)
         yield
 
 
-def _on_input(see: Callable[[Tensor], None], module: nn.Module, given: tuple[Tensor]) -> None:
-    see(given[0])
+def _hooks(channels: Channels, see: Callable[[Tensor], None]) -> list[RemovableHandle]:
+    def of_input(module: nn.Module, given: tuple[Tensor]) -> None:
+        see(given[0])
 
+    def of_output(module: nn.Module, given: tuple[Tensor], returned: Tensor) -> None:
+        see(returned)
 
-def _on_output(
-    see: Callable[[Tensor], None], module: nn.Module, given: tuple[Tensor], returned: Tensor
-) -> None:
-    see(returned)
-
-
-def _middle(picture: Pixels) -> Tensor:
-    """The middle of a picture, sides multiples of 64: (1, 3, h, w) float32 in 0..1."""
-    sides = [min(side, LARGEST_SIDE) // LEAST_SIDE * LEAST_SIDE for side in picture.shape[:2]]
-    top, left = ((whole - part) // 2 for whole, part in zip(picture.shape, sides, strict=False))
-    part = np.ascontiguousarray(picture[top : top + sides[0], left : left + sides[1]])
-    return torch.from_numpy(part).permute(2, 0, 1)[None].float() / 255.0
+    return [
+        *(module.register_forward_pre_hook(of_input) for module in channels.inputs),
+        *(module.register_forward_hook(of_output) for module in channels.outputs),
+    ]
 
 
 @torch.no_grad()
@@ -239,7 +229,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, scale, write weights to begin a run with."""
     vae = thaw(open_weights(args.weights, torch.device("cpu"))[0])
-    equalise(vae, trained_pictures(args.dirs, args.every))
+    grown, every = equalise(vae, trained_pictures(args.dirs, args.every))
     atomic_write(args.output, plain_weights(vae), overwrite=False)
-    print(f"{args.output}: to begin a run with (train --init)", file=sys.stderr)
+    print(f"{args.output}: {grown} of {every} channels have grown", file=sys.stderr)
     return 0
