@@ -25,7 +25,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gencodec.cli.failures import AbortError, UsageError, describe, is_fatal, wants_traceback
+from gencodec.cli.failures import (
+    AbortError,
+    UsageError,
+    describe,
+    exit_on_signal,
+    is_fatal,
+    wants_traceback,
+)
 from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Record, Reporter
@@ -192,6 +199,8 @@ def _pool(
 
 # In the worker -----------------------------------------------------------------------------------
 
+EXIT_ENDED = 128 + int(signal.SIGTERM)
+
 _task: tuple[Work, argparse.Namespace, CodecOnDemand]
 
 
@@ -203,9 +212,21 @@ def _begin(work: Work, args: argparse.Namespace, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _task = work, args, CodecOnDemand(model=args.model, device=args.device, threads=threads)
-    # Last: a pool that breaks now ends this process too, and what its SIGTERM handler raises in
-    # here would be shown as an error.
     prepare_process(owned=True)
+
+
+@contextmanager
+def _cleaning_up_on_sigterm() -> Iterator[None]:
+    """In here SIGTERM raises SystemExit, so that partial files go; outside it ends the process.
+
+    A broken pool ends its workers in this way.  An exception in the middle of the pool's own code
+    would leave its locks taken, and the others waiting for ever.
+    """
+    signal.signal(signal.SIGTERM, exit_on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end_with_parent() -> None:
@@ -220,10 +241,11 @@ def _do(job: Job) -> Outbox:
     work, args, codec = _task
     outbox = Outbox()
     try:
-        work(job, args, codec, outbox)
+        with _cleaning_up_on_sigterm():
+            work(job, args, codec, outbox)
     except BaseException as error:
         if is_fatal(error):
-            raise
+            os._exit(EXIT_ENDED)  # the pool would take it for the job's result and go on
         outbox.why = describe(error, job.name)
         outbox.error_type = type(error).__name__
         outbox.fatal = isinstance(error, (AbortError, UsageError))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from types import FrameType
 
 from gencodec.errors import GencodecError
 
@@ -26,6 +27,11 @@ def is_fatal(error: BaseException) -> bool:
     BaseException, on some damaged input, and that is one file's failure.
     """
     return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
+
+
+def exit_on_signal(number: int, frame: FrameType | None) -> None:
+    """Signal handler: end by an exception, so that partial files are removed on the way out."""
+    raise SystemExit(128 + number)
 
 
 def describe(error: BaseException, subject: str = "") -> str:

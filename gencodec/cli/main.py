@@ -9,12 +9,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType
 
 from gencodec.cli.failures import (
     AbortError,
     UsageError,
     describe,
+    exit_on_signal,
     is_fatal,
     show_traceback,
     visible,
@@ -131,9 +131,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         prepare_process(owned=argv is None)
+        if argv is None:
+            signal.signal(signal.SIGTERM, exit_on_signal)
         try:
             code = dispatch(sys.argv[1:] if argv is None else argv)
-        except SystemExit as error:  # argparse after --help; the SIGTERM handler below
+        except SystemExit as error:  # argparse after --help; SIGTERM
             code = error.code if isinstance(error.code, int) else EXIT_DONE
         return code
     except KeyboardInterrupt:
@@ -156,10 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def prepare_process(*, owned: bool) -> None:
-    """Make output safe for any file name, silence library warnings, and let SIGTERM clean up.
+    """Make output safe for any file name, and tell libraries what they need to know.
 
-    The signal handler, the warning filter and the environment are set only where gencodec owns the
-    process.
+    The warning filter and the environment are set only where gencodec owns the process.
     """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -169,14 +170,8 @@ def prepare_process(*, owned: bool) -> None:
         return
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    signal.signal(signal.SIGTERM, _terminate)
     wait_briefly()
     keep_memory()
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    # An exception rather than the default action: partial files are removed on the way out.
-    raise SystemExit(128 + number)
 
 
 def _end(message: str, code: int) -> int:

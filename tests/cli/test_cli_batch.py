@@ -265,16 +265,39 @@ def work(job, args, codec, teller):
     teller.done(f"{job.name} done", {})
 
 if __name__ == "__main__":
-    names = ["a", "b", "deadly", "c", "d"]
+    names = NAMES
     args = argparse.Namespace(jobs=2, threads=None, model=None, device="cpu")
     with Reporter("test", json=False) as reporter:
         run_jobs([Job(Path(name), None) for name in names], work, args, reporter)
     raise SystemExit(reporter.exit_code)
 """
 
+# Of two processes one begins at once, and the other is still at it when the first has died.
+ONE_BEGINS_SLOWLY = """
+import time
+from pathlib import Path
+import gencodec.cli.main
 
-def test_a_job_that_kills_its_process_fails_alone(tmp_path: Path, checkout: Path) -> None:
-    (tmp_path / "script.py").write_text(WORK_THAT_KILLS_ITS_PROCESS)
+def wait_if_second():
+    for name in ("first", "second"):
+        try:
+            Path(name).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        time.sleep(60 if name == "second" else 0)
+        return
+
+gencodec.cli.main.keep_memory = wait_if_second
+"""
+
+
+@pytest.mark.parametrize("beginning", ["", ONE_BEGINS_SLOWLY], ids=["at once", "slowly"])
+def test_a_job_that_kills_its_process_fails_alone(
+    tmp_path: Path, checkout: Path, beginning: str
+) -> None:
+    names = ["a", "b", "deadly", "c", "d"] if not beginning else ["deadly", "a", "b", "c", "d"]
+    script = WORK_THAT_KILLS_ITS_PROCESS.replace("NAMES", repr(names))
+    (tmp_path / "script.py").write_text(beginning + script)
     done = subprocess.run(
         [sys.executable, "script.py"],
         cwd=tmp_path,
