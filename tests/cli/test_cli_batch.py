@@ -265,39 +265,53 @@ def work(job, args, codec, teller):
     teller.done(f"{job.name} done", {})
 
 if __name__ == "__main__":
-    names = NAMES
+    names = ["a", "b", "deadly", "c", "d"]
     args = argparse.Namespace(jobs=2, threads=None, model=None, device="cpu")
     with Reporter("test", json=False) as reporter:
         run_jobs([Job(Path(name), None) for name in names], work, args, reporter)
     raise SystemExit(reporter.exit_code)
 """
 
-# Of two processes one begins at once, and the other is still at it when the first has died.
+# Of the first two processes one is still beginning when the other dies.
 ONE_BEGINS_SLOWLY = """
-import time
+import importlib, time
 from pathlib import Path
-import gencodec.cli.main
 
-def wait_if_second():
-    for name in ("first", "second"):
+def wait():
+    for name, awaited in (("first", "second"), ("second", "nothing")):
         try:
             Path(name).touch(exist_ok=False)
         except FileExistsError:
             continue
-        time.sleep(60 if name == "second" else 0)
+        while not Path(awaited).exists():
+            time.sleep(0.01)
         return
 
-gencodec.cli.main.keep_memory = wait_if_second
+importlib.import_module("gencodec.cli.main").keep_memory = wait
+"""
+
+# The pool's own code must not be left by an exception: its locks would stay taken.
+SIGTERM_ENDS_WHO_SENDS = """
+import multiprocessing.queues, signal
+put = multiprocessing.queues.SimpleQueue.put
+
+def checked(self, item):
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    put(self, item)
+
+multiprocessing.queues.SimpleQueue.put = checked
 """
 
 
-@pytest.mark.parametrize("beginning", ["", ONE_BEGINS_SLOWLY], ids=["at once", "slowly"])
+@pytest.mark.parametrize(
+    "beginning",
+    ["", ONE_BEGINS_SLOWLY, SIGTERM_ENDS_WHO_SENDS],
+    ids=["at once", "slowly", "sending"],
+)
 def test_a_job_that_kills_its_process_fails_alone(
     tmp_path: Path, checkout: Path, beginning: str
 ) -> None:
-    names = ["a", "b", "deadly", "c", "d"] if not beginning else ["deadly", "a", "b", "c", "d"]
-    script = WORK_THAT_KILLS_ITS_PROCESS.replace("NAMES", repr(names))
-    (tmp_path / "script.py").write_text(beginning + script)
+    (tmp_path / "script.py").write_text(beginning + WORK_THAT_KILLS_ITS_PROCESS)
     done = subprocess.run(
         [sys.executable, "script.py"],
         cwd=tmp_path,
@@ -310,6 +324,7 @@ def test_a_job_that_kills_its_process_fails_alone(
     expected = [*(f"{name} done" for name in "abcd"), "gencodec: deadly: the process died"]
     lines = sorted(line.partition(" (")[0] for line in done.stderr.splitlines())
     assert lines == sorted(expected), done.stderr
+    assert (tmp_path / "second").exists() == (beginning == ONE_BEGINS_SLOWLY)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
