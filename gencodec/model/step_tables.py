@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .config import STEPS
 from .exact import FEATURE_SCALE, round_through
+
+THAW_ROUNDS = 5000
+"""Of a search that ends after some hundreds for tables that were frozen from a curve."""
+
+THAW_ROOM = 0.499
+"""Of half a unit to each side of a row: what float32 adds to a curve must not cross it."""
 
 
 class StepTable(nn.Module):
@@ -32,10 +39,7 @@ class LearnedStepTable(nn.Module):
         self.knots = nn.Parameter(torch.zeros((knots, channels)))
 
     def _curve(self, row: Tensor) -> Tensor:
-        position = row.float() * ((len(self.knots) - 1) / (STEPS - 1))
-        left = position.floor().long().clamp(max=len(self.knots) - 2)
-        part = (position - left)[:, None]
-        curve = self.knots[left] * (1 - part) + self.knots[left + 1] * part
+        curve = _through(self.knots, row)
         return self._round(curve * (FEATURE_SCALE * self.gain))
 
     def _round(self, curve: Tensor) -> Tensor:
@@ -51,5 +55,39 @@ class LearnedStepTable(nn.Module):
 
     @torch.no_grad()
     def thaw(self, frozen: dict[str, Tensor]) -> None:
-        spacing = (STEPS - 1) // (len(self.knots) - 1)
-        self.knots.copy_(frozen["rows"][::spacing].float() / (FEATURE_SCALE * self.gain))
+        """Inverse of :meth:`frozen`: knots whose curve rounds to the rows, if any such exist."""
+        knots = _knots_of(frozen["rows"], len(self.knots))
+        self.knots.copy_(knots / (FEATURE_SCALE * self.gain))
+
+
+def _through(knots: Tensor, row: Tensor) -> Tensor:
+    """The curve through knots (K, channels), at rows (B,) int64: (B, channels)."""
+    position = row.float() * ((len(knots) - 1) / (STEPS - 1))
+    left = position.floor().long().clamp(max=len(knots) - 2)
+    part = (position - left)[:, None]
+    return knots[left] * (1 - part) + knots[left + 1] * part
+
+
+def _knots_of(rows: Tensor, count: int) -> Tensor:
+    """Knots (count, channels) float64 of a curve that rounds to rows (64, channels) int32.
+
+    Those of the least squares, then moved by the least squares of what lies further than half a
+    unit from the rows, until nothing does. All such curves are a convex set, which this comes
+    ever closer to. Where it is empty, as for rows that were never a curve, some stay off by one.
+    """
+    curve = _through(torch.eye(count, dtype=torch.float64), torch.arange(STEPS)).numpy()
+    fit = np.linalg.pinv(curve)
+    # Not in torch, whose threads would wait for one another in each of many small steps.
+    wanted = rows.cpu().double().numpy()
+    knots = fit @ wanted
+    channels = np.arange(knots.shape[1])
+    for _ in range(THAW_ROUNDS):
+        off = curve @ knots[:, channels] - wanted[:, channels]
+        beyond = off - off.clip(-THAW_ROOM, THAW_ROOM)
+        still = np.abs(beyond).max(0) > 0.5 * (0.5 - THAW_ROOM)
+        channels, beyond = channels[still], beyond[:, still]
+        if not len(channels):
+            break
+        # Twice the move would be the longest that comes no further away (over-relaxation).
+        knots[:, channels] -= 1.9 * (fit @ beyond)
+    return torch.from_numpy(knots)
