@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gencodec.image import Picture, PixelRows, Pixels
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
+SIZE_MAX = 2.0**62
+"""Bytes; more than any file has."""
+
 QUALITY_HELP = (
     "higher is larger and closer to the original; ordinary photographs come to about 0.2 bits a "
     "pixel and 29 dB (RGB PSNR) at 20, 0.4 and 32 at 40, 0.7 and 35 at 60, 1.3 and 38 at 80 "
@@ -140,12 +143,14 @@ def make(
     encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True, search=search)
     size = args.target_size
     if args.target_bpp is not None:
-        size = math.floor(args.target_bpp * source.width * source.height / 8)
+        size = math.floor(min(args.target_bpp * source.width * source.height / 8, SIZE_MAX))
     if size is not None:
         found = meet_size(encoder, size)
     else:
         metric, value = _metric(args)
-        found = meet_metric(encoder, source.rows(0, source.height), metric, value)
+        original = source.rows(0, source.height)
+        # As the decoder gives it: two dimensions where there is no colour.
+        found = meet_metric(encoder, original[:, :, 0] if source.grey else original, metric, value)
     return Made(found.stream, round(found.quality, 1), found.passes)
 
 

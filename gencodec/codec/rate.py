@@ -71,14 +71,15 @@ def meet_size(encoder: Encoder, target: int) -> Result:
         return math.log(len(streams[step]))
 
     middle = math.log(max(encoder.pixels * _MIDDLE_BPP / 8, 1.0))
-    aim = math.log(max(target, 1) * (1 - TOLERANCE / 2))
+    limit = math.log(max(target, 1))
+    aim = limit + math.log1p(-TOLERANCE / 2)
     found = _search(
         log_size,
-        math.log(max(target, 1)),
+        limit,
         aim=aim,
         guess=_LAST / 2 + (aim - middle) / _LOG_BYTES_A_STEP,
         slope=_LOG_BYTES_A_STEP,
-        near=lambda below, _: below >= math.log(target * (1 - TOLERANCE)),
+        near=lambda below, _: below >= limit + math.log1p(-TOLERANCE),
     )
     if found.below is None:
         raise TargetError(
@@ -91,8 +92,10 @@ def meet_size(encoder: Encoder, target: int) -> Result:
 def meet_metric(encoder: Encoder, original: Pixels, metric: Metric, target: float) -> Result:
     """The smallest stream whose decoded pixels reach `target` under the metric.
 
-    TargetError when the highest quality does not.
+    TargetError when the highest quality does not, ValueError for a target that is not finite.
     """
+    if not math.isfinite(target):
+        raise ValueError(f"the target must be a finite number, not {target}")
     streams: dict[int, bytes] = {}
 
     def value(step: int) -> float:
@@ -157,12 +160,13 @@ def _search(
         if known:
             known.sort(key=lambda sample: abs(sample[1] - aim))
             rise = _secant(known) or slope
-            usable = rise is not None and len(known) < INTERPOLATED
+            # A metric may say infinity, as PSNR does of pixels that came back as they were.
+            usable = rise is not None and math.isfinite(rise) and len(known) < INTERPOLATED
             wish = known[0][0] + (aim - known[0][1]) / rise if usable and rise else (low + high) / 2
             # Where the curve bends, a line falls short again and again on the same side: a little
             # further, the target is enclosed.
             wish += OVERSHOOT * side if abs(side) > 1 else 0
-        step = min(max(round(wish), low + 1), high - 1)
+        step = round(min(max(wish, low + 1), high - 1))
         value = value_at(step)
         known.append((step, value))
         if value <= target:

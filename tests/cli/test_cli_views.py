@@ -81,9 +81,22 @@ def test_targets(say: Say, picture: np.ndarray) -> None:
     assert say("decompress", "a.gnc", "-o", "d.png")[0] == 0
     error = np.mean((shown("d.png") - picture.astype(float)) ** 2)
     assert 33 <= 10 * np.log10(255**2 / error) < 33.7
-    code, _, words = say("compress", "a.png", "-o", "c.gnc", "--target-size", "30")
-    assert code == 1 and len(words.splitlines()) == 1 and "too few" in words
+    for few in (("--target-size", "30"), ("--target-bpp", "1e-9")):
+        code, _, words = say("compress", "a.png", "-o", "c.gnc", *few)
+        assert code == 1 and len(words.splitlines()) == 1 and "too few" in words
+    code, _, words = say("compress", "a.png", "-o", "c.gnc", "--target-psnr", "1e308")
+    assert code == 1 and len(words.splitlines()) == 1 and "out of reach" in words
     assert not Path("c.gnc").exists()
+    assert say("compress", "a.png", "-o", "c.gnc", "--target-bpp", "1e308")[0] == 0
+
+
+def test_a_fidelity_of_a_grey_picture(say: Say, picture: np.ndarray) -> None:
+    grey = picture[:, :, 1]
+    Image.fromarray(grey).save("g.png")
+    assert say("compress", "g.png", "--target-psnr", "33")[0] == 0
+    assert say("decompress", "g.gnc", "-o", "d.png")[0] == 0
+    error = np.mean((shown("d.png") - grey.astype(float)) ** 2)
+    assert 33 <= 10 * np.log10(255**2 / error) < 33.7
 
 
 def test_effort(say: Say, picture: np.ndarray) -> None:

@@ -68,8 +68,39 @@ def test_targets_out_of_reach(tiny: Codec, photo: Photo) -> None:
         meet_size(tiny.encoder(source, keep=True), 50)
     with pytest.raises(TargetError, match="out of reach"):
         meet_metric(tiny.encoder(source, keep=True), source.rows(0, 64), psnr_of, 90.0)
-    most = meet_size(tiny.encoder(source, keep=True), 10**9)
+    most = meet_size(tiny.encoder(source, keep=True), 10**400)
     assert most.step == 255
+
+
+@pytest.mark.parametrize("target", [0, -5])
+def test_a_size_that_no_file_has(tiny: Codec, photo: Photo, target: int) -> None:
+    with pytest.raises(TargetError, match="too few"):
+        tiny.compress_to_size(photo(16, 16), target)
+
+
+def test_fidelities_that_are_no_numbers(tiny: Codec, photo: Photo) -> None:
+    pixels = photo(64, 64)
+    encoder = tiny.encoder(PictureRows(picture_from_array(pixels)), keep=True)
+    with pytest.raises(TargetError, match="out of reach"):
+        meet_metric(encoder, pixels, psnr_of, 1e308)
+    for target in (np.inf, np.nan):
+        with pytest.raises(ValueError, match="finite"):
+            meet_metric(encoder, pixels, psnr_of, target)
+
+
+@pytest.mark.parametrize("last_finite", [-1, 0, 120, 254])
+def test_a_metric_may_say_infinity(last_finite: int) -> None:
+    """As PSNR does where nothing is lost."""
+    found = rate._search(
+        lambda step: step / 255 if step <= last_finite else np.inf,
+        0.9,
+        aim=0.9,
+        guess=100.0,
+        slope=None,
+        near=lambda *_: False,
+    )
+    assert found.passes <= rate.MAX_PASSES
+    assert found.above is not None and found.above[0] == min(last_finite + 1, 230)
 
 
 def test_the_trunk_runs_once(tiny: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
