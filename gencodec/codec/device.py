@@ -8,6 +8,7 @@ from functools import cache
 import torch
 
 from gencodec.errors import WeightsError
+from gencodec.model.exact import no_gradients
 from gencodec.model.layers import TransformBlock
 from gencodec.model.vae import ImageVae
 
@@ -31,6 +32,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+@torch.inference_mode(False)  # parameters of that mode would never again take part in a search
 def narrow_encoder(vae: ImageVae) -> None:
     """Let the blocks of g_a and h_a multiply in bfloat16 where that is faster on this CPU.
 
@@ -57,7 +59,7 @@ def multiplies_bfloat16() -> bool:
         return False
     wide = torch.ones(2048, 192), torch.ones(192, 192)
     narrow = tuple(factor.bfloat16() for factor in wide)
-    with torch.inference_mode():
+    with no_gradients(wide[0].device):
         seconds = [[_seconds(*factors) for factors in (wide, narrow)] for _ in range(TRIALS)]
     # The least of several: another process may stand in the way of any one of them.
     fastest_wide, fastest_narrow = (min(column) for column in zip(*seconds, strict=True))

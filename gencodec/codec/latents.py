@@ -18,7 +18,7 @@ from torch import Tensor
 from gencodec.entropy import Pass, PassDecoder, ScaleTables, encode_passes, ideal_bits
 from gencodec.errors import ChecksumError
 from gencodec.model.config import HYPER_STRIDE
-from gencodec.model.exact import exact_arithmetic
+from gencodec.model.exact import exact_arithmetic, no_gradients
 from gencodec.model.hyperprior import MEAN_UNITS, Gaussians, Passes
 from gencodec.model.vae import Z_MAX, ImageVae, quantise_symbols, table_rows
 from gencodec.model.weights import Weights
@@ -87,7 +87,7 @@ def quantise(vae: ImageVae, y: Tensor, step: Tensor, z: Tensor | None = None) ->
     """
     prior = vae.prior
     if z is None:
-        with torch.inference_mode():
+        with no_gradients(y.device):
             z = hyper_latents(vae, y)
     # Where the GPU failed the self-test, the prior is on the CPU.
     y, z, row = (t.to(prior.device) for t in (y, z, table_rows(step)))

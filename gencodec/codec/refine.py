@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gencodec.image import Pixels
 from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.distortion import DISTORTIONS
-from gencodec.model.exact import strict_precision
+from gencodec.model.exact import own_gradients, strict_precision
 from gencodec.model.quality import lmbda_of
 from gencodec.model.vae import Z_MAX, ImageVae, Quantiser, bits_of, table_rows
 
@@ -83,7 +84,16 @@ def refine(
     if search.effort == 0:
         return y, hyper_latents(vae, y)
     sides = (hyper_positions(slice(0, side)).stop for side in y.shape[2:])
-    found = y.clone(), y.new_zeros((len(y), vae.config.hyper, *sides))
+    with own_gradients(step.device):
+        found = y.clone(), y.new_zeros((len(y), vae.config.hyper, *sides))
+        _refine_into(found, vae, y, pixels, step, search)
+    return found
+
+
+def _refine_into(
+    found: Values, vae: ImageVae, y: Tensor, pixels: Pixels, step: Tensor, search: Search
+) -> None:
+    """Put into found, window by window, what is better there."""
     for rows in _windows(y.shape[2]):
         for columns in _windows(y.shape[3]):
             for one in (slice(index, index + 1) for index in range(len(y))):
@@ -95,7 +105,6 @@ def refine(
                 for values, of_window, at in zip(found, better, POSITIONS, strict=True):
                     inner = of_window[:, :, at(rows.inner), at(columns.inner)]
                     values[one, :, at(rows.kept), at(columns.kept)] = inner
-    return found
 
 
 def _windows(length: int) -> list[Window]:
@@ -120,7 +129,7 @@ def _refined(
 
     watch: called after each round.
     """
-    x = torch.tensor(pixels, device=step.device).permute(0, 3, 1, 2) / 255.0
+    x = torch.tensor(np.ascontiguousarray(pixels), device=step.device).permute(0, 3, 1, 2) / 255.0
     distortion = DISTORTIONS[search.tune]
     weight = lmbda_of(step) * 255.0**2 * x.shape[2] * x.shape[3]  # of distortion, in bits
     row = table_rows(step).to(vae.prior.device)

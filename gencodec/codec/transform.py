@@ -19,6 +19,7 @@ from torch import Tensor
 from gencodec.bitstream import Box
 from gencodec.image import Pixels, pad
 from gencodec.model.config import LATENT_STRIDE
+from gencodec.model.exact import no_gradients
 from gencodec.model.transforms import receptive_margin
 from gencodec.model.vae import ImageVae
 
@@ -88,15 +89,17 @@ def trunks(vae: ImageVae, pixels: Pixels, keep: slice) -> Iterator[Trunk]:
     for row_window, column_window in _windows(vae, keep, rows, slice(0, columns), columns):
         place = (row_window.pixels(row_window.all), column_window.pixels(column_window.all))
         part = np.stack([pad(picture[place], LATENT_STRIDE) for picture in pixels])
-        with torch.inference_mode():
-            yield Trunk(vae.g_a.trunk(_to_tensor(vae, part)), row_window, column_window)
+        # Not to be left while suspended: who ends a generator early would keep its mode.
+        with no_gradients(_device(vae)):
+            u = vae.g_a.trunk(_to_tensor(vae, part))
+        yield Trunk(u, row_window, column_window)
 
 
 def latents_at(vae: ImageVae, windows: Iterable[Trunk], step: Tensor) -> Tensor:
     """The rest of g_a for all windows of :func:`trunks`: y (B, M, rows kept, columns) float32."""
     rows: list[list[Tensor]] = []
     top = None
-    with torch.inference_mode():
+    with no_gradients(step.device):
         for window in windows:
             y = vae.g_a.at_step(window.u, step)[:, :, window.rows.inner, window.columns.inner]
             if window.rows.start != top:
@@ -134,7 +137,7 @@ def synthesize_strips(
     keep_columns = slice(box.left // stride, -(-box.right // stride))
     strip: list[Pixels] = []
     for rows, columns in _windows(vae, keep_rows, size[0], keep_columns, size[1]):
-        with torch.inference_mode():
+        with no_gradients(step.device):
             y_hat = read(rows.all, columns.all).to(step.device)
             x_hat = vae.g_s.scaled(y_hat, step, factor)
             inner = (_times(rows.inner, stride), _times(columns.inner, stride))
@@ -194,6 +197,10 @@ def _times(part: slice, factor: int) -> slice:
 
 def _joined(parts: list[Tensor], axis: int) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+
+
+def _device(vae: ImageVae) -> torch.device:
+    return vae.g_a.enter.weight.device
 
 
 def _to_tensor(vae: ImageVae, pixels: Pixels) -> Tensor:

@@ -44,6 +44,7 @@ def weights_of_encoder(path: Path) -> bytes | None:
         return None
 
 
+@torch.inference_mode(False)  # as load_weights
 def with_encoder(weights: Weights, path: Path) -> Weights:
     """The same weights with the g_a of an encoder file, on the device where they are.
 

@@ -73,7 +73,28 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
 
     The caller's settings come back when the last thread leaves.
     """
-    with strict_precision, torch.inference_mode(), torch.autocast(device.type, enabled=False):
+    with strict_precision, no_gradients(device):
+        yield
+
+
+@contextlib.contextmanager
+def no_gradients(device: torch.device) -> Iterator[None]:
+    """Within: no gradients and no autocast, whatever the caller is in."""
+    with torch.inference_mode(), _no_autocast(device):
+        yield
+
+
+@contextlib.contextmanager
+def own_gradients(device: torch.device) -> Iterator[None]:
+    """Within: neither inference mode nor autocast of the caller, so that there can be gradients."""
+    with torch.inference_mode(False), _no_autocast(device):
+        yield
+
+
+@contextlib.contextmanager
+def _no_autocast(device: torch.device) -> Iterator[None]:
+    # Of the CPU too: the prior may be there while the transforms are on a GPU.
+    with torch.autocast("cpu", enabled=False), torch.autocast(device.type, enabled=False):
         yield
 
 

@@ -137,6 +137,7 @@ def _metadata(config: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, str]
     return {"config": config.to_json(), "prior_digest": prior_digest(vae.prior)}
 
 
+@torch.inference_mode(False)  # or no search could use them outside of it
 def load_weights(path: Path, *, device: torch.device | str = "cpu") -> Weights:
     """Read, prove, place and self-test weights; WeightsError says in one line what is wrong.
 

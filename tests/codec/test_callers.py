@@ -1,0 +1,87 @@
+"""Whatever the caller's torch is set to, streams and pixels are the same, and it stays so."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gencodec.codec import Codec, device
+from gencodec.model.registry import find_weights
+from gencodec.model.transforms import Analysis
+
+Photo = Callable[..., np.ndarray]
+Mode = Callable[[], contextlib.AbstractContextManager[object]]
+
+MODES: dict[str, Mode] = {
+    "inference": torch.inference_mode,
+    "no gradients": torch.no_grad,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+}
+
+
+@pytest.fixture(scope="module")
+def plain(codec: Codec, photo: Photo) -> tuple[list[bytes], np.ndarray]:
+    streams = made(codec, photo(64, 80))
+    return streams, codec.decompress(streams[0])
+
+
+def made(codec: Codec, pixels: np.ndarray) -> list[bytes]:
+    searched = codec.compress(pixels, quality=90, effort=1)
+    drawn = codec.compress(pixels, quality=90, effort=24, tune="ssim")
+    return [codec.compress(pixels, quality=90), searched, drawn]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_used_in_a_mode(
+    codec: Codec, photo: Photo, plain: tuple[list[bytes], np.ndarray], mode: str
+) -> None:
+    with MODES[mode]():
+        streams = made(codec, photo(64, 80))
+        decoded = codec.decompress(streams[0])
+    assert streams == plain[0]
+    assert np.array_equal(decoded, plain[1])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_loaded_in_a_mode(photo: Photo, plain: tuple[list[bytes], np.ndarray], mode: str) -> None:
+    device.multiplies_bfloat16.cache_clear()  # also what is measured once in a process
+    with MODES[mode]():
+        codec = Codec.load(device="cpu")
+        codec.compress(photo(16, 16), tune="ssim")
+    assert made(codec, photo(64, 80)) == plain[0]
+
+
+def test_an_encoder_loaded_in_inference_mode(photo: Photo) -> None:
+    file: Path = find_weights("base-5").encoders["ssim"]
+    with torch.inference_mode():
+        codec = Codec.load(file, device="cpu")
+    assert codec.compress(photo(32, 32), effort=1)
+
+
+def test_what_fails_leaves_no_mode_behind(
+    codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Analysis, "at_step", fail)
+    with pytest.raises(MemoryError):
+        codec.compress(photo(64, 64))
+    gc.collect()
+    assert not torch.is_inference_mode_enabled()
+    assert (torch.ones(1, requires_grad=True) * 2).requires_grad
+
+
+@pytest.mark.parametrize("effort", [0, 1])
+def test_arrays_that_run_backwards(codec: Codec, photo: Photo, effort: int) -> None:
+    """As OpenCV's pixels do, turned from blue-green-red."""
+    pixels = photo(48, 64)
+    for view in (pixels[:, :, ::-1], pixels[::-1], pixels[:, ::-1]):
+        stream = codec.compress(view, effort=effort)
+        assert stream == codec.compress(np.ascontiguousarray(view), effort=effort)
