@@ -10,7 +10,14 @@ from gencodec.bitstream.container import (
     unpack_truncated,
 )
 from gencodec.bitstream.describe import SectionInfo, StreamInfo, describe
-from gencodec.bitstream.header import MAGIC, MAX_HEADER_BYTES, VERSION, Header, read_header
+from gencodec.bitstream.header import (
+    MAGIC,
+    MAX_HEADER_BYTES,
+    VERSION,
+    Header,
+    coded_pixels,
+    read_header,
+)
 from gencodec.bitstream.metadata import MAX_METADATA_BYTES, deflate_metadata, inflate_metadata
 from gencodec.bitstream.sections import (
     ALPHA,
@@ -65,6 +72,7 @@ __all__ = [
     "VERSION",
     "WARNED_PIXELS",
     "XMP",
+    "coded_pixels",
     "deflate_metadata",
     "describe",
     "inflate_metadata",

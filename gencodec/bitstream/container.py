@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gencodec.bitstream.header import Header, pack_header, unpack_header
+from gencodec.bitstream.header import Header, coded_pixels, pack_header, unpack_header
 from gencodec.bitstream.metadata import MAX_METADATA_BYTES
 from gencodec.bitstream.sections import (
     END,
@@ -28,7 +28,13 @@ from gencodec.bitstream.sections import (
 )
 from gencodec.bitstream.tiles import TileIndex, unpack_tiles
 from gencodec.bitstream.varint import MAX_VARINT, pack_varint, unpack_varint
-from gencodec.errors import ChecksumError, FormatError, LimitError, TruncatedError
+from gencodec.errors import (
+    ChecksumError,
+    FormatError,
+    LimitError,
+    TruncatedError,
+    UnsupportedVersionError,
+)
 
 WARNED_PIXELS = 100_000_000
 """A picture of more is either meant, and takes minutes, or a decompression bomb: users are told."""
@@ -41,7 +47,8 @@ class Limits:
     """What a reader is willing to handle. A stream that asks for more raises LimitError.
 
     max_pixels: width times height; max_tile_pixels: the same of one tile, which is the whole
-    picture where there are none: memory grows with it; max_section_bytes: one payload;
+    picture where there are none, but as :func:`coded_pixels` counts: memory grows with them;
+    max_section_bytes: one payload;
     max_metadata_bytes: one metadata payload after inflation (handed to `inflate_metadata`).
     """
 
@@ -155,6 +162,8 @@ def unpack_damaged(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container
     data = bytes(data)
     try:
         return unpack(data, limits=limits)
+    except UnsupportedVersionError:
+        raise  # its checks are right: nothing is damaged
     except (FormatError, ChecksumError):
         header, _ = unpack_header(data)
     layout = walk(data, forgiving=True)
@@ -234,9 +243,10 @@ def _take(
             f"the picture has {pixels} pixels "
             f"({layout.header.width}x{layout.header.height}), the limit is {limits.max_pixels}"
         )
-    if pixels > limits.max_tile_pixels and not layout.header.tiled:
+    coded = coded_pixels(layout.header.width, layout.header.height)
+    if coded > limits.max_tile_pixels and not layout.header.tiled:
         raise LimitError(
-            f"the picture has {pixels} pixels in one tile, the limit is {limits.max_tile_pixels}"
+            f"the picture has {coded} pixels in one tile, the limit is {limits.max_tile_pixels}"
         )
     for span in layout.spans:
         # On a cut file a length is only a claim; what counts is what would be copied.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gencodec.bitstream.container import DEFAULT_LIMITS, unpack_truncated, walk
-from gencodec.bitstream.header import VERSION
+from gencodec.bitstream.header import VERSION, coded_pixels
 from gencodec.bitstream.sections import section_name
 from gencodec.bitstream.tiles import TileIndex
 from gencodec.errors import ChecksumError, FormatError
@@ -62,11 +62,10 @@ def describe(data: bytes) -> StreamInfo:
     tiles: TileIndex | None = None
     try:
         # Nothing is decoded here, so no size is too large to be described.
-        pixels = header.width * header.height
         limits = replace(
             DEFAULT_LIMITS,
-            max_pixels=pixels,
-            max_tile_pixels=pixels,
+            max_pixels=header.width * header.height,
+            max_tile_pixels=coded_pixels(header.width, header.height),
             max_section_bytes=len(data),
         )
         tiles = unpack_truncated(data, limits=limits).tiles

@@ -27,12 +27,19 @@ FLAG_TILES = 0x02
 WEIGHTS_ID_BYTES = 4
 MAX_STEP = 255
 MAX_SIDE = 2**24
+LATENT_SIDE = 16  # pixels to each side of a latent
 BIT_DEPTH = 8
 # A sound header is never longer; so many bytes of a file are enough for `read_header`.
 MAX_HEADER_BYTES = 22
 
 _SIZE_OFFSET = 11  # where width begins: magic, version, flags, weights_id and step precede it
 _CHECK_BYTES = 2
+
+
+def coded_pixels(width: int, height: int) -> int:
+    """Pixels that are computed: a latent has 16 x 16, of which a thin picture shows few."""
+    columns, rows = -(-width // LATENT_SIDE), -(-height // LATENT_SIDE)
+    return columns * rows * LATENT_SIDE**2
 
 
 @dataclass(frozen=True)

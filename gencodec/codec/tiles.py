@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gencodec.bitstream import LATENTS, Box, Container, Header, Limits, TileGrid
+from gencodec.bitstream import LATENTS, Box, Container, Header, Limits, TileGrid, coded_pixels
 from gencodec.entropy import PassDecoder
 from gencodec.errors import ChecksumError, FormatError, LimitError
 from gencodec.model.config import GROUPS, LATENT_STRIDE
@@ -26,7 +26,7 @@ from .latents import Latents, decode_latents, hyper_positions, quantise
 
 AUTO_TILE_SIDE = 1024
 UNTILED_PIXELS = 16_000_000
-"""Pictures of up to so many pixels are one tile unless the user wants others."""
+"""Pictures of up to so many are one tile unless the user wants others."""
 
 LISTED_LOSSES = 100
 
@@ -42,12 +42,13 @@ def choose_grid(width: int, height: int, tile: int | str | None) -> TileGrid | N
     ValueError when it is something else, LimitError when the tiles would be too many or one of
     them larger than any reader takes.
     """
-    if tile is None and width * height > Limits().max_tile_pixels:
+    pixels = coded_pixels(width, height)
+    if tile is None and pixels > Limits().max_tile_pixels:
         raise LimitError(
             f"a picture of {width}x{height} pixels needs tiles: without them it has at most "
-            f"{Limits().max_tile_pixels} pixels"
+            f"{Limits().max_tile_pixels}, sides counted up to multiples of {LATENT_STRIDE}"
         )
-    if tile is None or (tile == "auto" and width * height <= UNTILED_PIXELS):
+    if tile is None or (tile == "auto" and pixels <= UNTILED_PIXELS):
         return None
     if isinstance(tile, str) and tile != "auto":
         raise ValueError(f"tile must be a side in pixels, 'auto' or None, not {tile!r}")
@@ -176,12 +177,12 @@ class LatentReader:
 
     def _decode(self, index: int) -> Tensor:
         payload, whole = self._payload(index)
-        decoder = PassDecoder(payload, self._weights.tables, complete=whole)
         row, column = divmod(index, len(self._columns))
         size = (len(self._rows[row]), len(self._columns[column]))
         try:
+            decoder = PassDecoder(payload, self._weights.tables, complete=whole)
             y_hat = decode_latents(self._weights, [decoder], self._step, *size)
-        except ChecksumError:
+        except (ChecksumError, FormatError):
             # Of a picture that is one tile, nothing is left; of others, the neighbours are.
             if not self._salvage or self._index is None:
                 raise

@@ -20,9 +20,11 @@ from gencodec.bitstream import (
     Header,
     Limits,
     Section,
+    describe,
     order_sections,
     pack,
     unpack,
+    unpack_damaged,
     unpack_truncated,
 )
 from gencodec.bitstream.header import pack_header
@@ -219,6 +221,14 @@ def test_rules_hold_on_write_and_on_read(
         unpack(raw(*sections))
 
 
+def test_nothing_is_salvaged_of_what_is_sound_but_not_understood() -> None:
+    data = raw(Section(RESIDUAL, b""), LATENT)
+    with pytest.raises(UnsupportedVersionError):
+        unpack_damaged(data)
+    damaged = data[:-5] + bytes((data[-5] ^ 1,)) + data[-4:]
+    assert not unpack_damaged(damaged).checked
+
+
 def test_unknown_optional_sections_are_kept() -> None:
     sections = (Section(0x84, b"a"), Section(0xFF, b"b"), Section(0x80, b"c"), LATENT)
     assert unpack(raw(*sections)).sections == sections
@@ -251,6 +261,17 @@ def test_pixel_limit() -> None:
     assert unpack(pack(FULL), limits=Limits(max_pixels=63 * 65)) == FULL
     with pytest.raises(LimitError):
         unpack(pack(FULL), limits=Limits(max_pixels=63 * 65 - 1))
+
+
+@pytest.mark.parametrize(("width", "height"), [(2**24, 1), (1, 2**24), (2**23, 17)])
+def test_thin_pictures_count_as_what_is_computed(width: int, height: int) -> None:
+    thin = pack(Container(replace(HEADER, width=width, height=height), (LATENT,)))
+    for read in (unpack, unpack_truncated, unpack_damaged):
+        with pytest.raises(LimitError, match="64000000"):
+            read(thin)
+    assert describe(thin).problem is None
+    narrow = pack(Container(replace(HEADER, width=4_000_000, height=1), (LATENT,)))
+    assert unpack(narrow).header.width == 4_000_000
 
 
 def test_section_limit() -> None:

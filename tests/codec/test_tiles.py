@@ -102,7 +102,7 @@ def test_large_pictures_have_tiles_of_themselves(
     tiny: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "UNTILED_PIXELS", 5000)
-    small, large = photo(50, 100), photo(50, 101)
+    small, large = photo(48, 96), photo(48, 97)  # a column of latents more
     streams = tiny.compress_batch([small, large, large])
     assert [gencodec.info(s).tile_side for s in streams] == [None, 1024, 1024]
     for picture, pixels in zip([small, large, large], tiny.decompress_batch(streams), strict=True):
@@ -119,6 +119,10 @@ def test_tiles_that_cannot_be(tiny: Codec, photo: Photo) -> None:
 def test_the_writer_keeps_to_what_readers_take() -> None:
     with pytest.raises(LimitError, match="needs tiles"):
         tiles.choose_grid(9000, 8000, None)
+    with pytest.raises(LimitError, match="needs tiles"):
+        tiles.choose_grid(1, 4_000_001, None)
+    assert tiles.choose_grid(1, 1_000_000, "auto") is None
+    assert tiles.choose_grid(1, 1_000_001, "auto") is not None
     with pytest.raises(LimitError, match="tiles"):
         tiles.choose_grid(20_000, 20_000, 64)
     grid = tiles.choose_grid(20_000, 20_000, "auto")
@@ -263,6 +267,17 @@ def test_salvage_of_a_file_that_is_cut_and_damaged(codec: Codec, stream: bytes) 
     notes = codec.decompress_picture(damaged, salvage=True).notes
     assert "tile 1," in notes[1] and "lost" in notes[1]
     assert len(notes) > 10
+
+
+def test_salvage_of_a_file_that_ends_in_zeros(codec: Codec, stream: bytes) -> None:
+    """As after a power loss: no coder ends in such a word, but the other tiles are sound."""
+    container = unpack_damaged(stream)
+    latents = container.section(LATENTS)
+    assert container.tiles is not None and latents is not None
+    start = stream.index(latents) + container.tiles.starts[0][6]
+    notes = codec.decompress_picture(stream[:start] + bytes(40), salvage=True).notes
+    assert not any("tile 6," in note and "lost" in note for note in notes)
+    assert any("tile 7," in note and "lost" in note for note in notes)
 
 
 def test_any_damage_is_salvaged_or_refused(tiny: Codec, photo: Photo) -> None:
