@@ -15,16 +15,21 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, PngImagePlugin, WebPImagePlugin, features
 
 from gencodec.errors import FormatError, ImageError
 from gencodec.image.picture import Pixels
-from gencodec.image.pillow import bounded_pillow
 
 _CONSTANT, _PNG, _WEBP = 0, 1, 2
 # Signature and the IHDR chunk up to its length and name; size, depth and colour type follow.
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_IHDR_BYTES = 13
+_PNG_CHUNK_BYTES = 12  # length, name and check
+# A second header, and the chunks of an animation.
+_PNG_REFUSED = (b"IHDR", b"acTL", b"fcTL", b"fdAT")
+# Not Image.open: it compares with a limit of the whole process, which is the caller's.
+_READERS = {"PNG": PngImagePlugin.PngImageFile, "WEBP": WebPImagePlugin.WebPImageFile}
 _GREY_8_BIT = b"\x08\x00"
 _WEBP_MAX_SIDE = 16383
 _WEBP_HEADER_BYTES = 25
@@ -65,12 +70,10 @@ def decode_alpha(payload: bytes, width: int, height: int) -> Pixels:
     else:
         raise FormatError("the ALPHA section is damaged")
     try:
-        with (
-            bounded_pillow(width * height),
-            Image.open(io.BytesIO(file), formats=[kind]) as image,
-        ):
+        with _READERS[kind](io.BytesIO(file)) as image:
+            if image.size != (width, height):
+                raise ValueError(f"{image.size}")
             image.load()
-            # A second IHDR, or an animation, could still have changed the size.
             same = image.size == (width, height)
             alpha = np.array(image.getchannel("G") if kind == "WEBP" else image) if same else None
     except Exception as error:  # Pillow answers damage with almost any exception
@@ -87,6 +90,14 @@ def _check_png(png: bytes, width: int, height: int) -> None:
         raise FormatError("the ALPHA section is damaged (not one whole PNG)")
     if png[start : start + len(size_and_kind)] != size_and_kind:
         raise FormatError(f"the ALPHA section is not an 8-bit grey PNG of {width}x{height} pixels")
+    # What the first header says holds for all of it if no chunk says another thing.
+    place = len(_PNG_START) + _IHDR_BYTES + 4  # its check
+    while png[place + 4 : place + 8] != b"IEND":
+        if place + 8 > len(png) or png[place + 4 : place + 8] in _PNG_REFUSED:
+            raise FormatError("the ALPHA section is damaged (not one plain PNG)")
+        place += int.from_bytes(png[place : place + 4], "big") + _PNG_CHUNK_BYTES
+    if place + len(_PNG_END) != len(png):
+        raise FormatError("the ALPHA section is damaged (something follows its PNG)")
 
 
 def _check_webp(webp: bytes, width: int, height: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageFile
 
 from gencodec.errors import FormatError, ImageError
 from gencodec.image import decode_alpha, encode_alpha
@@ -101,6 +101,39 @@ def test_a_second_header_cannot_change_the_size() -> None:
     huge = chunk(b"IHDR", (30000).to_bytes(4, "big") * 2 + b"\x08\0\0\0\0")
     with pytest.raises(FormatError):
         decode_alpha(b"\x01" + whole[:33] + huge + whole[33:], 9, 7)
+
+
+def test_one_plain_png() -> None:
+    """Nothing follows it, whatever that ends in, and it does not move; a comment may be in it."""
+    whole = png(ramp(7, 9))
+    end = whole[-12:]
+    animated, frame = chunk(b"acTL", bytes(8)), chunk(b"fcTL", bytes(26))
+    after = (whole, b"junk" + end, end)
+    within = (animated, frame, chunk(b"fdAT", bytes(20)), whole[8:33])
+    for payload in (
+        *(whole + more for more in after),
+        *(whole[:33] + w + whole[33:] for w in within),
+    ):
+        with pytest.raises(FormatError):
+            decode_alpha(b"\x01" + payload, 9, 7)
+    told = whole[:33] + chunk(b"tEXt", b"Comment\0x") + whole[33:]
+    assert np.array_equal(decode_alpha(b"\x01" + told, 9, 7), ramp(7, 9))
+
+
+def test_the_limits_of_the_process_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may be opening a larger picture with Pillow meanwhile."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    limits = set()
+    load = ImageFile.ImageFile.load
+
+    def seen(self: ImageFile.ImageFile) -> object:
+        limits.add(Image.MAX_IMAGE_PIXELS)
+        return load(self)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", seen)
+    wide = png(ramp(70, 90))
+    assert decode_alpha(b"\x01" + wide, 90, 70).shape == (70, 90)
+    assert limits == {1000}
 
 
 def test_the_size_is_checked_before_pixels_are_decoded() -> None:
