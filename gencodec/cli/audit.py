@@ -12,7 +12,7 @@ from gencodec.cli import options
 from gencodec.cli.failures import UsageError
 from gencodec.cli.pages import add_page, check_page, command_line, free_target, load_measured
 from gencodec.cli.reporter import Reporter
-from gencodec.cli.streams import print_text, write_target
+from gencodec.cli.streams import encoded, print_text, write_target
 
 if TYPE_CHECKING:
     from gencodec.evidence.audit import Audit
@@ -90,11 +90,11 @@ def run(args: argparse.Namespace) -> int:
             say=say,
         )
         if report is not None:
-            write_target(report, to_text(figures).encode(), force=args.force)
+            write_target(report, encoded(to_text(figures)), force=args.force)
         if page is not None:
             from gencodec.evidence.audit_page import audit_page
 
-            write_target(page, audit_page(figures, pictures).encode(), force=args.force)
+            write_target(page, encoded(audit_page(figures, pictures)), force=args.force)
         if not args.json:
             print_text(summary(figures))
         reporter.done("", dataclasses.asdict(figures))

@@ -118,7 +118,12 @@ def outdated(args: argparse.Namespace) -> Callable[[Job], str | None]:
     weights_id = default_weights_id(args.tune) if args.model is None else None
     quality = None if args.searches else args.quality
     return partial(
-        outdated_stream, quality=quality, weights_id=weights_id, max_pixels=args.max_pixels
+        outdated_stream,
+        quality=quality,
+        weights_id=weights_id,
+        most_bytes=partial(targets.most_bytes, args),
+        strip=args.strip,
+        max_pixels=args.max_pixels,
     )
 
 

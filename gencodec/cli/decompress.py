@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from gencodec.cli.plan import (
     picture_name,
 )
 from gencodec.cli.reporter import Reporter
-from gencodec.cli.resume import outdated_file
+from gencodec.cli.resume import outdated_picture
 from gencodec.cli.streams import read_stream, write_target
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         suffixes=frozenset({STREAM_SUFFIX}),
         rename=lambda path: picture_name(path, suffix),
         json=args.json,
-        outdated=outdated_file if args.resume else None,
+        outdated=outdated(args) if args.resume else None,
     )
     with Reporter("decompress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
         for refused in plan.refused:
@@ -75,6 +76,13 @@ def run(args: argparse.Namespace) -> int:
             reporter.skipped(job.name, job.target_name)
         run_jobs(plan.jobs, partial(decompress_one, picture_format), args, reporter)
     return reporter.exit_code
+
+
+def outdated(args: argparse.Namespace) -> Callable[[Job], str | None]:
+    """What --resume asks of a picture that is there."""
+    return partial(
+        outdated_picture, size_of=partial(views.size_of, args), max_pixels=args.max_pixels
+    )
 
 
 def choose_format(asked: str | None, output: str | None) -> str:

@@ -13,7 +13,7 @@ from gencodec.cli.failures import visible
 from gencodec.cli.info import check_stdin_once
 from gencodec.cli.pages import add_page, check_page, command_line, load_measured
 from gencodec.cli.reporter import Reporter
-from gencodec.cli.streams import print_text, read_anything, write_target
+from gencodec.cli.streams import encoded, print_text, read_anything, write_target
 
 if TYPE_CHECKING:
     from gencodec.evidence.explain import Explanation, Pictures
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             from gencodec.evidence.explain_page import explain_page
 
             text = explain_page(explained, command_line("explain", args, *args.inputs))
-            write_target(page, text.encode(), force=args.force)
+            write_target(page, encoded(text), force=args.force)
     if not all(figures.holds for figures, _ in explained):
         return 1
     return reporter.exit_code

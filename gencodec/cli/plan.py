@@ -151,7 +151,7 @@ def make_plan(
             refused.append(Refused(job.name, OutputError(problem)))
     if json and any(job.target is None for job in accepted):
         raise UsageError("--json and data both want standard output; use -o FILE")
-    _check_terminals(accepted)
+    check_terminals(accepted)
     return Plan(tuple(accepted), tuple(refused), tuple(done))
 
 
@@ -208,7 +208,7 @@ def _check_options(
             raise UsageError("'-' (standard input) goes with no other input")
         if output_dir is not None or recursive:
             raise UsageError("'-' (standard input) has no name for --output-dir or -r; use -o")
-    if output not in (None, "-") and Path(str(output)).is_dir():
+    if output not in (None, "-") and os.path.isdir(str(output)):
         raise UsageError(f"-o {visible(str(output))} is a folder; use --output-dir")
     if output_dir is not None and os.path.lexists(output_dir) and not os.path.isdir(output_dir):
         raise UsageError(f"--output-dir {visible(output_dir)} is not a folder")
@@ -271,7 +271,7 @@ def _identity(path: Path) -> str:
 def _target_problem(target: Path | None, *, force: bool) -> str | None:
     if target is None or is_special(target):
         return None
-    if target.is_dir():
+    if os.path.isdir(target):  # unlike Path.is_dir, also of a name that is too long
         return f"output {visible(str(target))} is a folder"
     if not force and os.path.lexists(target):
         return f"output {visible(str(target))} exists already (use -f to overwrite)"
@@ -291,7 +291,8 @@ def is_special(path: Path) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
 
 
-def _check_terminals(jobs: Sequence[Job]) -> None:
+def check_terminals(jobs: Sequence[Job]) -> None:
+    """Raise UsageError where pictures or streams would go to, or come from, a terminal."""
     if any(job.target is None for job in jobs) and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("refusing to write binary data to a terminal; use -o FILE or a pipe")
     if any(job.source is None for job in jobs) and sys.stdin is not None and sys.stdin.isatty():

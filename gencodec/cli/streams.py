@@ -51,6 +51,11 @@ def read_anything(source: Path | None) -> bytes:
     return source.read_bytes()
 
 
+def encoded(text: str) -> bytes:
+    """UTF-8; bytes of a file's name that are none as backslashes."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_target(
     target: Path | None,
     data: bytes | Callable[[BinaryIO], None],

@@ -16,6 +16,7 @@ from gencodec.cli.loading import tunes_of
 from gencodec.errors import TargetError
 
 if TYPE_CHECKING:
+    from gencodec.bitstream import Header
     from gencodec.codec import Codec, Metric
     from gencodec.image import Picture, PixelRows, Pixels
 
@@ -141,9 +142,7 @@ def make(
 
     rest = [] if picture is None else side_sections(picture)
     encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True, search=search)
-    size = args.target_size
-    if args.target_bpp is not None:
-        size = math.floor(min(args.target_bpp * source.width * source.height / 8, SIZE_MAX))
+    size = most_bytes(args, source)
     if size is not None:
         found = meet_size(encoder, size)
     else:
@@ -152,6 +151,13 @@ def make(
         # As the decoder gives it: two dimensions where there is no colour.
         found = meet_metric(encoder, original[:, :, 0] if source.grey else original, metric, value)
     return Made(found.stream, round(found.quality, 1), found.passes)
+
+
+def most_bytes(args: argparse.Namespace, picture: Header | PixelRows) -> int | None:
+    """How large the stream of a picture of this size may be, if the options say so."""
+    if args.target_bpp is None:
+        return args.target_size
+    return math.floor(min(args.target_bpp * picture.width * picture.height / 8, SIZE_MAX))
 
 
 def _metric(args: argparse.Namespace) -> tuple[Metric, float]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from gencodec.bitstream import unpack_truncated
 from gencodec.cli import options
+from gencodec.cli.failures import visible
 from gencodec.cli.loading import CodecOnDemand
+from gencodec.cli.plan import Job, check_terminals, is_special
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import read_stream, write_target
+from gencodec.errors import OutputError
 
 SCALES = (8, 4, 2)
 
@@ -17,7 +21,9 @@ SCALES = (8, 4, 2)
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments: those that a desktop's thumbnailer entry can fill in."""
     parser.add_argument("input", metavar="INPUT.gnc", help="stream")
-    parser.add_argument("output", metavar="OUT.png", help="file to write, or to write anew")
+    parser.add_argument(
+        "output", metavar="OUT.png", help="file to write, new or still empty, or '-' for stdout"
+    )
     parser.add_argument(
         "-s",
         "--size",
@@ -26,15 +32,32 @@ def register(parser: options.CommandParser) -> None:
         metavar="N",
         help="the longer side in pixels, at most (default: 256)",
     )
+    parser.add_argument(
+        "-f", "--force", action="store_true", help="overwrite a file that exists already"
+    )
     options.add_limits(parser)
     options.add_machine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Decode a preview of the fitting size and write it in sRGB, without metadata."""
+    source, target = Path(args.input), None if args.output == "-" else Path(args.output)
+    check_terminals([Job(source, target)])
     with Reporter("thumbnail", json=False, quiet=True) as reporter, reporter.attempt(args.input):
-        write_target(Path(args.output), thumbnail(args), force=True)
+        if target is not None and not is_special(target):
+            check_target(source, target, force=args.force)
+        write_target(target, thumbnail(args), force=True)
     return reporter.exit_code
+
+
+def check_target(source: Path, target: Path, *, force: bool) -> None:
+    """Raise OutputError where a file would be lost; an empty one is a file manager's own."""
+    if not os.path.lexists(target):
+        return
+    if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
+        raise OutputError(f"output {visible(str(target))} is also the input")
+    if not force and not (os.path.isfile(target) and os.path.getsize(target) == 0):
+        raise OutputError(f"output {visible(str(target))} exists already (use -f to overwrite)")
 
 
 def thumbnail(args: argparse.Namespace) -> bytes:

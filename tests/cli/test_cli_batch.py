@@ -86,6 +86,15 @@ def test_resume_overwrites_only_with_force(
     assert main(["compress", "-m", "mine", "-q", quality, "--resume", source]) == 0
 
 
+def test_a_name_that_becomes_too_long_stops_no_other(album: Path, capfd: Capture) -> None:
+    """Without a suffix, which would be replaced."""
+    (album / ("m" * 255)).write_bytes((album / "0.png").read_bytes())
+    assert main(["compress", "-m", "mine", str(album / "1.png"), str(album / ("m" * 255))]) == 1
+    assert streams(album) == ["1.gnc"]
+    lines = capfd.readouterr().err.splitlines()
+    assert any("mmm" in line and "too long" in line for line in lines), lines
+
+
 def test_a_result_bears_the_time_of_its_source(album: Path) -> None:
     source = album / "0.png"
     os.utime(source, (1_000_000_000, 1_000_000_000))

@@ -24,7 +24,7 @@ PHOTO = ROOT / "tests" / "vectors" / "golden" / "base" / "photo.gnc"
 @pytest.mark.parametrize("size", [9, 40, 500])
 def test_a_thumbnail_fits(tmp_path: Path, size: int) -> None:
     target = tmp_path / "out.png"
-    target.write_bytes(b"made by the file manager")
+    target.touch()  # by the file manager
     assert main(["thumbnail", "-s", str(size), str(PHOTO), str(target)]) == 0
     with Image.open(PHOTO) as whole, Image.open(target) as small:
         assert small.format == "PNG" and small.info == {}
@@ -36,6 +36,26 @@ def test_a_bad_file_leaves_the_target(tmp_path: Path, capfd: pytest.CaptureFixtu
     source.write_bytes(PHOTO.read_bytes()[:-90] + bytes(90))
     assert main(["thumbnail", str(source), str(target)]) == 1
     assert not target.exists() and len(capfd.readouterr().err.splitlines()) == 1
+
+
+def test_no_file_is_lost(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As by `gencodec thumbnail *.gnc`, where two match."""
+    source, target = tmp_path / "a.gnc", tmp_path / "b.gnc"
+    for path in (source, target):
+        path.write_bytes(PHOTO.read_bytes())
+    for output in (source, target):
+        assert main(["thumbnail", str(source), str(output)]) == 1
+        assert output.read_bytes() == PHOTO.read_bytes()
+    assert main(["thumbnail", "-f", str(source), str(source)]) == 1
+    assert source.read_bytes() == PHOTO.read_bytes()
+    assert len(capfd.readouterr().err.splitlines()) == 3
+    assert main(["thumbnail", "-f", str(source), str(target)]) == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_thumbnail_to_stdout(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["thumbnail", str(PHOTO), "-"]) == 0
+    assert capfdbinary.readouterr().out.startswith(b"\x89PNG")
 
 
 def test_the_thumbnailer_entry_calls_a_command_that_is_there() -> None:

@@ -99,6 +99,42 @@ def test_a_fidelity_of_a_grey_picture(say: Say, picture: np.ndarray) -> None:
     assert 33 <= 10 * np.log10(255**2 / error) < 33.7
 
 
+def test_resume_keeps_nothing_that_strip_leaves_out(say: Say, picture: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "where I live"
+    Image.fromarray(picture).save("e.jpg", exif=exif)
+    assert say("compress", "e.jpg")[0] == 0
+    assert say("compress", "e.jpg", "--resume")[0] == 0
+    stripped = ("compress", "e.jpg", "--strip", "--resume")
+    code, _, words = say(*stripped)
+    assert code == 1 and "holds EXIF" in words
+    assert say(*stripped, "-f")[0] == 0
+    assert say(*stripped)[0] == 0
+    assert b"where I live" not in Path("e.gnc").read_bytes()
+
+
+@pytest.mark.parametrize("limit", [("--target-size", "1000"), ("--target-bpp", "0.5")])
+def test_resume_knows_sizes(say: Say, picture: np.ndarray, limit: tuple[str, str]) -> None:
+    assert say("compress", "a.png", "-q", "100")[0] == 0
+    code, _, words = say("compress", "a.png", *limit, "--resume")
+    assert code == 1 and "is larger" in words
+    assert say("compress", "a.png", limit[0], "9" + limit[1], "--resume")[0] == 0
+
+
+def test_resume_of_pictures(say: Say, picture: np.ndarray) -> None:
+    """A preview is not the picture, and a part of its bytes neither."""
+    assert say("compress", "a.png", "-o", "b.gnc")[0] == 0
+    for view in ((), ("--scale", "1/8"), ("--region", "3,2,90,51", "--scale", "1/2")):
+        assert say("decompress", "b.gnc", *view, "--resume", "-f")[0] == 0
+        assert say("decompress", "b.gnc", *view, "--resume")[0] == 0
+        code, _, words = say("decompress", "b.gnc", "--scale", "1/4", "--resume")
+        assert code == 1 and "another size" in words
+    data = Path("b.png").read_bytes()
+    Path("b.png").write_bytes(data[: len(data) // 2])
+    code, _, words = say("decompress", "b.gnc", *view, "--resume")
+    assert code == 1 and len(words.splitlines()) == 1 and "compared" in words
+
+
 def test_effort(say: Say, picture: np.ndarray) -> None:
     """Another stream of the same kind; with a target, a better one of that size."""
     assert say("compress", "a.png", "-o", "plain.gnc")[0] == 0
