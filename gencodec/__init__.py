@@ -11,6 +11,8 @@ a file's header cost next to nothing.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -111,8 +113,18 @@ def decompress(
     return _codec(None, device).decompress(data, max_pixels=max_pixels, region=region, scale=scale)
 
 
-@lru_cache(maxsize=4)
 def _codec(model: str | None, device: str) -> Codec:
+    """One for each weights and device.  A file of weights that is written anew is another."""
+    stamp = None
+    if model is not None:
+        with contextlib.suppress(OSError, ValueError):  # a name, or what loading will refuse
+            state = os.stat(model)
+            stamp = state.st_size, state.st_mtime_ns
+    return _loaded(model, device, stamp)
+
+
+@lru_cache(maxsize=4)
+def _loaded(model: str | None, device: str, stamp: tuple[int, int] | None) -> Codec:
     from gencodec.codec import Codec
 
     return Codec.load(model, device=device)

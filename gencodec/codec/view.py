@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -60,7 +61,8 @@ def make_view(width: int, height: int, region: Region | None, factor: int) -> Vi
         raise ValueError(f"a picture can be reduced by {FACTORS}, not by {factor}")
     if region is None:
         return View(Box(0, 0, width, height), factor)
-    left, top, wide, high = region
+    # Not as they come: numpy's unsigned integers have no negatives.
+    left, top, wide, high = map(operator.index, region)
     inside = left >= 0 <= top and left + wide <= width and top + high <= height
     if not inside or wide < 1 or high < 1:
         raise ValueError(

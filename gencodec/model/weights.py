@@ -270,6 +270,9 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
 
 def _tables(tensors: dict[str, Tensor]) -> ScaleTables:
     names = (TABLE_PMF, TABLE_WIDTHS, TABLE_SKIP)
+    unknown = {name for name in tensors if name.startswith("tables.")} - {*names}
+    if unknown:
+        raise ValueError(f"unknown tables: {', '.join(sorted(unknown))}")
     tables = ScaleTables.from_arrays(
         {name.removeprefix("tables."): tensors[name].numpy() for name in names if name in tensors}
     )
@@ -288,8 +291,8 @@ def mismatch(expected: dict[str, Tensor], found: dict[str, Tensor]) -> str | Non
         if name.startswith("prior.") and found[name].dtype != value.dtype:
             return f"{name} has type {found[name].dtype}, not {value.dtype}"
         if name.startswith(FLOAT_PARTS):
-            if not found[name].is_floating_point():
-                return f"{name} has type {found[name].dtype}, which is no floating point"
+            if found[name].dtype not in (torch.float16, torch.float32):
+                return f"{name} has type {found[name].dtype}, not float16 or float32"
             if not bool(torch.isfinite(found[name]).all()):
                 return f"{name} has values that are no finite numbers"
     return None

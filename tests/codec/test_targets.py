@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from gencodec.bench.curves import psnr as psnr_of
 from gencodec.codec import Codec, meet_metric, meet_size, rate
 from gencodec.errors import TargetError
 from gencodec.image import PictureRows, picture_from_array
+from gencodec.model.config import CONFIGS
 from gencodec.model.quality import quality_of
 from gencodec.model.transforms import Analysis
+from gencodec.model.weights import pack_weights, read_weights
 
 Photo = Callable[..., np.ndarray]
 
@@ -38,6 +41,18 @@ def test_a_size_from_the_package(photo: Photo) -> None:
     assert 1200 < info.file_bytes <= 1500 and info.tile_side == 64
     part = gencodec.decompress(stream, region=(0, 0, 50, 40), scale=2, device="cpu")
     assert part.shape == (20, 25, 3)
+
+
+def test_weights_written_anew_are_read_anew(photo: Photo, tiny_path: Path, tmp_path: Path) -> None:
+    """As by a training run, of which the process keeps the path."""
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(tiny_path.read_bytes())
+    first = gencodec.info(gencodec.compress(photo(16, 16), model=path, device="cpu"))
+    tensors = dict(read_weights(path)[1])
+    tensors["g_s.leave.bias"] = tensors["g_s.leave.bias"] + 0.5
+    path.write_bytes(pack_weights(CONFIGS["tiny"], tensors))
+    second = gencodec.info(gencodec.compress(photo(16, 16), model=path, device="cpu"))
+    assert first.weights_id != second.weights_id
 
 
 def test_a_fidelity_is_met_from_above(codec: Codec, photo: Photo) -> None:

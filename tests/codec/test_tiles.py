@@ -98,6 +98,15 @@ def test_grey_alpha_and_metadata(tiny: Codec, photo: Photo) -> None:
     assert small.alpha is not None and small.alpha.shape == (33, 25) == small.pixels.shape
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.uint64, np.int8])
+def test_regions_in_numbers_of_numpy(tiny: Codec, photo: Photo, kind: type) -> None:
+    stream = tiny.compress(photo(70, 90), tile=64)
+    left, top, width, height = (kind(side) for side in (30, 60, 50, 10))
+    for scale in (1, 4):
+        part = tiny.decompress(stream, region=(left, top, width, height), scale=scale)
+        assert np.array_equal(part, tiny.decompress(stream, region=(30, 60, 50, 10), scale=scale))
+
+
 def test_large_pictures_have_tiles_of_themselves(
     tiny: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,6 +207,8 @@ WRONG: dict[str, tuple[Change, str]] = {
     "tables in two dimensions": (put("tables.pmf", lambda t: t[None]), "pmf"),
     "tables cut short": (put("tables.half_width", lambda t: t[:-1]), "."),
     "a negative half-width": (put("tables.half_width", with_first(-2)), "half-width"),
+    "another half precision": (put("g_s.leave.bias", lambda t: t.bfloat16()), "bfloat16"),
+    "a table more": (lambda t, _: t.update({"tables.x": torch.zeros(1).bfloat16()}), "tables.x"),
     "two thresholds": (put("tables.skip_below", lambda t: t.repeat(2)), "."),
     "a threshold in floating point": (put("tables.skip_below", lambda t: t + 0.5), "skip"),
     "another digest recorded": (say("prior_digest", "0" * 16), "digest"),
