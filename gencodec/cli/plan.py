@@ -132,7 +132,7 @@ def make_plan(
         jobs = [_job(path, below, output, output_dir, rename) for path, below in found.files]
         refused = found.refused
     if recursive:
-        jobs = _without_clashes(jobs, refused)
+        jobs = _without_clashes(_once(jobs), refused)
     _check_distinct(jobs)
 
     accepted, done = [], []
@@ -226,6 +226,15 @@ def _job(
     if output_dir is not None:
         return Job(path, Path(output_dir) / rename(below))
     return Job(path, rename(path))
+
+
+def _once(jobs: Sequence[Job]) -> list[Job]:
+    """One folder may lie in another that is searched too."""
+    found: dict[tuple[str, ...], Job] = {}
+    for job in jobs:
+        names = tuple(_identity(path) for path in (job.source, job.target) if path is not None)
+        found.setdefault(names, job)
+    return list(found.values())
 
 
 def _without_clashes(jobs: Sequence[Job], refused: list[Refused]) -> list[Job]:

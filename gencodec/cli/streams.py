@@ -66,7 +66,8 @@ def write_target(
     """Write a result, or what the callable writes, to a file (None: to stdout).
 
     A file appears whole or not at all; folders on the way are made. It bears the time of `source`,
-    where there is one: pictures without EXIF are sorted by it. Raises OutputError, OSError,
+    where there is one: pictures without EXIF are sorted by it. Nor may others read it, or write
+    to it, who may not do so with `source`. Raises OutputError, OSError,
     and BrokenPipeError when the reader of stdout went away.
     """
     if target is None:
@@ -88,9 +89,18 @@ def write_target(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make folder {target.parent}: {describe(error)}") from error
-    atomic_write(target, data, overwrite=force)
+    atomic_write(target, data, overwrite=force, mode=_mode_beside(source))
     if source is not None:
         _copy_time(source, target)
+
+
+def _mode_beside(source: Path | None) -> int:
+    """Permission bits for a result, of which the umask takes its own."""
+    with suppress(OSError):
+        state = os.stat(source) if source is not None else None
+        if state is not None and stat.S_ISREG(state.st_mode):
+            return 0o600 | (state.st_mode & 0o666)
+    return 0o666
 
 
 def _copy_time(source: Path, target: Path) -> None:

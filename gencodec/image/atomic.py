@@ -19,27 +19,33 @@ Writer = Callable[[BinaryIO], None]
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 
 
-def atomic_write(path: PathLike, data: bytes | Writer, *, overwrite: bool) -> None:
+EVERYONE = 0o666
+"""Permission bits of a new file, before the umask takes its own."""
+
+
+def atomic_write(
+    path: PathLike, data: bytes | Writer, *, overwrite: bool, mode: int = EVERYONE
+) -> None:
     """Write `data`, or what the callable writes, to `path` in one step.
 
     The bytes go to a temporary sibling, reach the disk, and then take the name; until then the
     old file stands, and after a failure nothing is left. With `overwrite` False an existing
-    target is refused, also one that appears meanwhile. Permission bits are those the umask
-    gives; a symbolic link is followed. A device or pipe (/dev/null) is written directly.
+    target is refused, also one that appears meanwhile. Permission bits are what the umask leaves
+    of `mode`; a symbolic link is followed. A device or pipe (/dev/null) is written directly.
     OutputError for whatever the operating system refuses.
     """
     name = os.fspath(path)
     try:
-        mode = os.stat(name).st_mode if os.path.exists(name) else None
-        if mode is not None and stat.S_ISDIR(mode):
+        kind = os.stat(name).st_mode if os.path.exists(name) else None
+        if kind is not None and stat.S_ISDIR(kind):
             raise OutputError(f"cannot write {name}: it is a directory")
-        if mode is not None and not stat.S_ISREG(mode):
+        if kind is not None and not stat.S_ISREG(kind):
             with open(name, "wb") as stream:
                 _fill(stream, data)
             return
         if not overwrite and os.path.lexists(name):
             raise _exists(name)
-        _write_sibling(name, data, overwrite)
+        _write_sibling(name, data, overwrite, mode)
     except OSError as error:
         reason = error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
@@ -47,14 +53,15 @@ def atomic_write(path: PathLike, data: bytes | Writer, *, overwrite: bool) -> No
         raise OutputError(f"cannot write {name}: {reason}") from error
 
 
-def _write_sibling(name: str, data: bytes | Writer, overwrite: bool) -> None:
+def _write_sibling(name: str, data: bytes | Writer, overwrite: bool, mode: int) -> None:
     target = os.path.realpath(name)
     folder = os.path.dirname(target)
     # A fixed length: the target's own name may already be as long as the file system allows.
     temporary = os.path.join(folder, f".gencodec-{secrets.token_hex(8)}.part")
     try:
-        if not _fill_nameless(folder, temporary, data):
-            with open(temporary, "xb") as stream:
+        if not _fill_nameless(folder, temporary, data, mode):
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+            with open(os.open(temporary, flags, mode), "wb") as stream:
                 _fill(stream, data)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -69,11 +76,11 @@ def _write_sibling(name: str, data: bytes | Writer, overwrite: bool) -> None:
     _sync_folder(folder)
 
 
-def _fill_nameless(folder: str, temporary: str, data: bytes | Writer) -> bool:
+def _fill_nameless(folder: str, temporary: str, data: bytes | Writer, mode: int) -> bool:
     """Write into a file that takes the name `temporary` when it is whole; False if this system or
     file system cannot. Of such a file even a killed process leaves nothing behind."""
     try:
-        handle = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        handle = os.open(folder, os.O_TMPFILE | os.O_WRONLY, mode)
     except (AttributeError, OSError):
         return False
     with open(handle, "wb") as stream:

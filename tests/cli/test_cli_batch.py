@@ -86,6 +86,28 @@ def test_resume_overwrites_only_with_force(
     assert main(["compress", "-m", "mine", "-q", quality, "--resume", source]) == 0
 
 
+def test_a_folder_in_a_folder_is_searched_once(album: Path, capfd: Capture) -> None:
+    assert main(["compress", "-m", "mine", "-r", str(album.parent), str(album)]) == 0
+    assert streams(album) == ["0.gnc", "1.gnc", "2.gnc"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such permissions")
+@pytest.mark.parametrize("nameless", [True, False])
+def test_what_others_may_not_read_they_may_not_then(
+    album: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
+) -> None:
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    before = os.umask(0o022)
+    try:
+        for name, mode, expected in (("0", 0o600, 0o600), ("1", 0o664, 0o644), ("2", 0o440, 0o640)):
+            (album / f"{name}.png").chmod(mode)
+            assert main(["compress", "-m", "mine", str(album / f"{name}.png")]) == 0
+            assert (album / f"{name}.gnc").stat().st_mode & 0o777 == expected
+    finally:
+        os.umask(before)
+
+
 def test_a_name_that_becomes_too_long_stops_no_other(album: Path, capfd: Capture) -> None:
     """Without a suffix, which would be replaced."""
     (album / ("m" * 255)).write_bytes((album / "0.png").read_bytes())
