@@ -20,6 +20,7 @@ from gencodec.bitstream import (
     TILES,
     WARNED_PIXELS,
     XMP,
+    Box,
     Container,
     Header,
     Limits,
@@ -44,6 +45,7 @@ from gencodec.image import (
     picture_from_pil,
     read_picture,
     three_channels,
+    without_thumbnail,
 )
 from gencodec.model.weights import Weights
 
@@ -146,6 +148,9 @@ def picture_of(
             if container.checked:
                 raise
             found.append(f"{SECTION_NAMES[tag]} is lost: {error}")
+    exif = metadata.get("exif")
+    if exif and view is not None and view.box != Box(0, 0, header.width, header.height):
+        metadata["exif"] = without_thumbnail(exif)  # it would show what was cut away
     return Picture(
         pixels=grey_of(pixels) if header.grey else pixels,
         alpha=None if alpha is None else _alpha_in_view(container, alpha, view, found),

@@ -15,6 +15,7 @@ from gencodec.image.pad import crop, pad
 from gencodec.image.picture import Picture, Pixels, picture_from_array, three_channels, to_pil
 from gencodec.image.pillow import open_pillow
 from gencodec.image.strips import PictureRows, PixelRows, PpmRows, is_plain_ppm, write_ppm_strips
+from gencodec.image.thumbnail import without_thumbnail
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -38,6 +39,7 @@ __all__ = [
     "three_channels",
     "to_pil",
     "to_srgb",
+    "without_thumbnail",
     "write_picture",
     "write_ppm_strips",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +14,7 @@ from gencodec.bitstream import LATENTS, unpack, unpack_damaged
 from gencodec.codec import Codec, tiles
 from gencodec.codec.latents import decode_latents
 from gencodec.errors import ChecksumError, GencodecError, LimitError, TruncatedError
-from gencodec.image import Picture
+from gencodec.image import Picture, without_thumbnail
 from gencodec.model.transforms import receptive_margin
 
 Photo = Callable[..., np.ndarray]
@@ -96,6 +97,16 @@ def test_grey_alpha_and_metadata(tiny: Codec, photo: Photo) -> None:
     assert part.alpha is not None and np.array_equal(part.alpha, alpha[60:80, 30:80])
     small = tiny.decompress_picture(stream, scale=4)
     assert small.alpha is not None and small.alpha.shape == (33, 25) == small.pixels.shape
+
+
+def test_a_part_does_not_show_the_whole(tiny: Codec, photo: Photo) -> None:
+    """As the small picture in EXIF would: an empty directory, and one after it."""
+    exif = struct.pack("<4sIHIHI", b"II*\0", 8, 0, 14, 0, 0)
+    stream = tiny.compress_picture(Picture(photo(48, 64), exif=exif))
+    for whole in ({}, {"scale": 2}, {"region": (0, 0, 64, 48)}):
+        assert tiny.decompress_picture(stream, **whole).exif == exif
+    part = tiny.decompress_picture(stream, region=(8, 8, 16, 16))
+    assert part.exif == without_thumbnail(exif) != exif
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.uint64, np.int8])

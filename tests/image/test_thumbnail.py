@@ -1,0 +1,55 @@
+"""The small picture in EXIF, which must not outlive what was cut away."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from gencodec.image import without_thumbnail
+
+MAKER = b"a maker\0"
+
+
+def small() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 12), (200, 30, 30)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def block(order: str, jpeg: bytes) -> bytes:
+    """A TIFF block with a maker, and a second directory that holds a JPEG."""
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    second = 8 + 2 + 12 + 4 + len(MAKER)
+    pixels = second + 2 + 24 + 4
+    return b"".join(
+        (
+            start,
+            struct.pack(order + "IHHHIII", 8, 1, 0x010F, 2, len(MAKER), 26, second),
+            MAKER,
+            struct.pack(order + "HHHIIHHIII", 2, 0x0201, 4, 1, pixels, 0x0202, 4, 1, len(jpeg), 0),
+            jpeg,
+        )
+    )
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_it_goes_and_nothing_else(order: str) -> None:
+    exif = block(order, small())
+    left = without_thumbnail(exif)
+    assert len(left) == len(exif) and small() in exif
+    assert b"\xff\xd8" not in left and not left[-len(small()) :].strip(b"\0")
+    assert left[:22] == exif[:22] and MAKER in left
+    found = Image.Exif()
+    found.load(left)
+    assert found[0x010F] == "a maker"
+    assert without_thumbnail(left) == left
+
+
+@given(st.binary(max_size=120), st.sampled_from([b"II*\0", b"MM\0*", b""]))
+def test_any_bytes(data: bytes, start: bytes) -> None:
+    assert len(without_thumbnail(start + data)) == len(start + data)
