@@ -57,7 +57,8 @@ def multiplies_bfloat16() -> bool:
     """
     if not _has_bfloat16():
         return False
-    wide = torch.ones(2048, 192), torch.ones(192, 192)
+    with torch.device("cpu"):
+        wide = torch.ones(2048, 192).float(), torch.ones(192, 192).float()
     narrow = tuple(factor.bfloat16() for factor in wide)
     with no_gradients(wide[0].device):
         seconds = [[_seconds(*factors) for factors in (wide, narrow)] for _ in range(TRIALS)]

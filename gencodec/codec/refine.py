@@ -129,7 +129,8 @@ def _refined(
 
     watch: called after each round.
     """
-    x = torch.tensor(np.ascontiguousarray(pixels), device=step.device).permute(0, 3, 1, 2) / 255.0
+    x = torch.tensor(np.ascontiguousarray(pixels), device=step.device).permute(0, 3, 1, 2)
+    x = x.float() / 255.0
     distortion = DISTORTIONS[search.tune]
     weight = lmbda_of(step) * 255.0**2 * x.shape[2] * x.shape[3]  # of distortion, in bits
     row = table_rows(step).to(vae.prior.device)

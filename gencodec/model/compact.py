@@ -91,7 +91,7 @@ def expanded(deflated: Tensor, reference: Mapping[str, Tensor]) -> dict[str, Ten
 def _before(dtype: torch.dtype, shape: torch.Size, found: Tensor | None) -> Tensor:
     """What a tensor of this type and shape is told against; zeros where there is none."""
     if found is None or found.dtype != dtype or found.shape != shape:
-        return torch.zeros(shape, dtype=dtype)
+        return torch.zeros(shape, dtype=dtype, device="cpu")
     return found
 
 

@@ -54,7 +54,8 @@ def with_encoder(weights: Weights, path: Path) -> Weights:
     metadata, tensors = read_tensors(path, FORMAT)
     if metadata.get("weights") != weights.digest.hex():
         raise WeightsError(f"{path.name}: an encoder for other weights")
-    g_a = Analysis(weights.vae.config)
+    with torch.device("cpu"):
+        g_a = Analysis(weights.vae.config).float()
     wrong = mismatch(_named(g_a), tensors)
     if wrong:
         raise WeightsError(f"{path.name}: {wrong}")

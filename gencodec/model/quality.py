@@ -27,4 +27,4 @@ def quality_of(step: int) -> float:
 
 def lmbda_of(step: Tensor) -> Tensor:
     """Rate-distortion weight of quality steps 0..255, log-spaced: lmbda * 255^2 * MSE + bpp."""
-    return LMBDA_MIN * (LMBDA_MAX / LMBDA_MIN) ** (step / (FINE_STEPS - 1))
+    return LMBDA_MIN * (LMBDA_MAX / LMBDA_MIN) ** (step.float() / (FINE_STEPS - 1))

@@ -137,7 +137,7 @@ def _metadata(config: ModelConfig, tensors: dict[str, Tensor]) -> dict[str, str]
     return {"config": config.to_json(), "prior_digest": prior_digest(vae.prior)}
 
 
-@torch.inference_mode(False)  # or no search could use them outside of it
+@torch.inference_mode(False)  # parameters of that mode would never again take part in a search
 def load_weights(path: Path, *, device: torch.device | str = "cpu") -> Weights:
     """Read, prove, place and self-test weights; WeightsError says in one line what is wrong.
 
@@ -182,7 +182,8 @@ def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
         wrong = mismatch(ImageVae(config).state_dict(), network)
     if wrong:
         raise ValueError(wrong)
-    vae = ImageVae(config)
+    with torch.device("cpu"):
+        vae = ImageVae(config).float()  # whatever the caller's defaults are
     vae.load_state_dict(network)
     for name, module in vae.prior.named_modules():
         if isinstance(module, ExactConv):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,23 @@ from gencodec.model.transforms import Analysis
 Photo = Callable[..., np.ndarray]
 Mode = Callable[[], contextlib.AbstractContextManager[object]]
 
+
+@contextlib.contextmanager
+def default_type() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float16)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 MODES: dict[str, Mode] = {
     "inference": torch.inference_mode,
     "no gradients": torch.no_grad,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "default type": default_type,
+    "default device": lambda: torch.device("meta"),
 }
 
 
