@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from typing import Any, BinaryIO
 
+import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from gencodec.errors import ImageError, OutputError
@@ -17,6 +18,7 @@ from gencodec.image.orientation import orientation, upright
 from gencodec.image.picture import Picture, is_grey, simplify, to_pil
 from gencodec.image.pillow import bounded_pillow, open_pillow
 from gencodec.image.resolution import dpi_of_exif
+from gencodec.image.tiff import ready_tiff
 from gencodec.image.unkept import unkept
 
 # The same bound as for decoding: what is compressed by default decompresses by default.
@@ -123,11 +125,14 @@ def _image_error(name: str, error: Exception) -> ImageError:
 def _picture(image: Image.Image, max_pixels: int, front: bytes = b"") -> Picture:
     """Load, decode colours, turn upright, collect metadata. Any exception may come out."""
     _check_size(image, max_pixels)
+    negative = ready_tiff(image)
     raw = raw_mode(image)
     image.load()
     _check_size(image, max_pixels)  # an icon's size is known only now
     turned = orientation(image)
     decoded = decode_colours(image, raw)
+    if negative:
+        decoded = replace(decoded, pixels=np.invert(decoded.pixels))
     metadata = read_metadata(image)
     notes = [*unkept(image, front, managed=metadata.icc is not None)]
     notes += [*decoded.notes, *metadata.notes]

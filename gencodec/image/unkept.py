@@ -9,7 +9,9 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+
+from gencodec.image.tiff import SUB_IFDS
 
 _IPTC_BLOCK = 0x0404  # of the resources in Photoshop's JPEG segment
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
@@ -37,6 +39,8 @@ def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
         notes += _of_jpeg(image)
     if isinstance(image, PngImagePlugin.PngImageFile):
         notes += _of_png(image.info, dict(image.text), managed)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        notes += _of_tiff(image.tag_v2)
     if not managed and image.format in ("AVIF", "HEIF", "PNG") and _is_other_space(front):
         notes.append("colours of a wide or high-dynamic-range space (CICP) are taken as sRGB")
     depth = _depth_of_boxes(front) if image.format in ("AVIF", "HEIF") else 8
@@ -87,6 +91,13 @@ def _of_png(info: Mapping[Any, Any], texts: Mapping[str, object], managed: bool)
         for one, other in zip(primaries, _SRGB_PRIMARIES, strict=False)
     ):
         notes.append("the primary colours that the PNG declares are not kept")
+    return notes
+
+
+def _of_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[str]:
+    notes = []
+    if SUB_IFDS in tags:
+        notes.append("the file holds further images (SubIFDs); only the first is kept")
     return notes
 
 

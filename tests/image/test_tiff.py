@@ -1,0 +1,93 @@
+"""TIFF files that Pillow takes for others than they are: read as they say, or refused."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+from gencodec.errors import ImageError
+from gencodec.image import Picture, read_picture
+from tests.image.tiffs import tiff
+
+BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANES, FORMAT = 258, 259, 262, 277, 284, 339
+SUBFILE, SUB_IFDS = 254, 330
+ORDERS = ["<", ">"]
+RAMP = np.linspace(0, 255, 24).astype(np.uint8).reshape(4, 6)
+
+
+def read_grey(kind: str, scale: float, photometric: int = 1, packed: bool = False) -> Picture:
+    """A RAMP of samples of this type, scaled."""
+    wide = RAMP * scale if kind[1] == "f" else RAMP.astype(int) * int(scale)
+    data = wide.astype(kind).tobytes()
+    formats = {"u": 1, "i": 2, "f": 3}
+    tags = {
+        BITS: (3, [8 * int(kind[2:])]),
+        COMPRESSION: (3, [8 if packed else 1]),
+        PHOTOMETRIC: (3, [photometric]),
+        FORMAT: (3, [formats[kind[1]]]),
+    }
+    return read_picture(tiff((6, 4), [zlib.compress(data) if packed else data], tags, kind[0]))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "scale"), [("<u2", 257), ("<f4", 1 / 255), (">f4", 1 / 255), ("<f4", 1)]
+)
+def test_white_may_be_0(kind: str, scale: float, packed: bool) -> None:
+    assert np.array_equal(read_grey(kind, scale, 0, packed).pixels, 255 - RAMP)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("kind", "scale"), [("f4", 1 / 255), ("f4", 1), ("i2", 128), ("i4", 257), ("u2", 257)]
+)
+def test_both_byte_orders(order: str, kind: str, scale: float, packed: bool) -> None:
+    expected = np.rint(RAMP * (128 / 257)) if kind == "i2" else RAMP
+    assert np.array_equal(read_grey(order + kind, scale, packed=packed).pixels, expected)
+
+
+def planar(bits: int, photometric: int, planes: int, order: str, packed: bool = False) -> bytes:
+    plane = (RAMP * np.uint16(257)).astype(f"{order}u2") if bits == 16 else RAMP
+    data = zlib.compress(plane.tobytes()) if packed else plane.tobytes()
+    tags = {
+        BITS: (3, [bits] * planes),
+        COMPRESSION: (3, [8 if packed else 1]),
+        PHOTOMETRIC: (3, [photometric]),
+        SAMPLES: (3, [planes]),
+        PLANES: (3, [2]),
+    }
+    return tiff((6, 4), [data] * planes, tags, order)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("photometric", "planes"), [(2, 3), (2, 4), (5, 4)])
+def test_16_bit_planes(photometric: int, planes: int, order: str) -> None:
+    with pytest.raises(ImageError, match="separate planes") as caught:
+        read_picture(planar(16, photometric, planes, order))
+    assert "\n" not in str(caught.value)
+    if photometric == 2:
+        assert np.array_equal(read_picture(planar(16, 2, 3, order, packed=True)).pixels, RAMP)
+        assert np.array_equal(read_picture(planar(8, 2, 3, order)).pixels, RAMP)
+
+
+def test_one_plane_in_which_white_is_0() -> None:
+    with pytest.raises(ImageError, match="separate planes"):
+        read_picture(planar(8, 0, 1, "<"))
+
+
+def test_signed_bytes() -> None:
+    with pytest.raises(ImageError, match="signed"):
+        read_grey("<i1", 0.5)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_thumbnail_of_a_raw_photo_is_not_the_picture(order: str) -> None:
+    tags = {BITS: (3, [8]), PHOTOMETRIC: (3, [1]), SUB_IFDS: (4, [8])}
+    with pytest.raises(ImageError, match="reduced"):
+        read_picture(tiff((6, 4), [RAMP.tobytes()], {**tags, SUBFILE: (4, [1])}, order))
+    picture = read_picture(tiff((6, 4), [RAMP.tobytes()], {**tags, SUBFILE: (4, [0])}, order))
+    assert np.array_equal(picture.pixels, RAMP)
+    assert picture.notes == ("the file holds further images (SubIFDs); only the first is kept",)
