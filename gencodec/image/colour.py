@@ -94,10 +94,17 @@ def decode_colours(image: Image.Image, raw: str) -> Decoded:
 
 
 def is_srgb(icc: bytes) -> bool:
-    """Whether a profile calls itself sRGB."""
+    """Whether a profile calls itself sRGB, and greys through it stay what they are to one level.
+
+    The name alone says too little: there are profiles named "Linear sRGB".
+    """
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        return "sRGB" in ImageCms.getProfileDescription(profile)
+        if "sRGB" not in ImageCms.getProfileDescription(profile):
+            return False
+        ramp = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
+        shown = np.array(_managed(Image.fromarray(ramp), icc)).astype(int)
+        return int(np.abs(shown - ramp).max()) <= 1
     except Exception:  # whatever LittleCMS makes of a damaged profile, it is not sRGB
         return False
 

@@ -81,9 +81,9 @@ def write_picture(
 ) -> None:
     """Write a picture with its metadata to a path (whole or not at all) or to an open file.
 
-    format: PNG, JPEG (quality 95, full chroma), WEBP (lossless), TIFF (deflate, or uncompressed
-    beside EXIF, of which it takes the photo's own tags) or PPM (converted to sRGB, no
-    metadata), by name or by suffix; by default the suffix of the path
+    format: PNG, JPEG (quality 95, full chroma), WEBP (lossless; grey with a profile converted to
+    sRGB), TIFF (deflate, or uncompressed beside EXIF, of which it takes the photo's own tags) or
+    PPM (converted to sRGB, no metadata), by name or by suffix; by default the suffix of the path
     decides, PNG where there is none. `overwrite` is for paths. OutputError when the format
     cannot hold the picture or the target cannot be written.
     """
@@ -192,8 +192,9 @@ def _encode(picture: Picture, format: str) -> bytes:
     if picture.alpha is not None and kind in _NO_ALPHA:
         raise OutputError(f"{kind} cannot hold transparency; write PNG, WebP or TIFF")
     buffer = io.BytesIO()
-    if kind == "PPM" and picture.icc is not None:
-        picture = to_srgb(picture)  # there is no place for the profile that says what it looks like
+    if picture.icc is not None and (kind == "PPM" or (kind == "WEBP" and picture.grey)):
+        # There is no place for the profile that says what it looks like: a WebP is always RGB.
+        picture = to_srgb(picture)
     image = to_pil(picture)
     image.info.clear()  # what is written is what the options below say, whatever Pillow's habits
     try:
