@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from PIL import Image, TiffImagePlugin
 
 from gencodec.image.orientation import ORIENTATION_TAG, reset_in_exif, reset_in_xmp
-from gencodec.image.resolution import exif_of_dpi
+from gencodec.image.resolution import (
+    agrees,
+    exif_of_dpi,
+    resolution_tags,
+    stated_dpi,
+    with_dpi,
+)
 
 MAX_METADATA_BYTES = 16 * 2**20
 
@@ -35,7 +41,7 @@ def read_metadata(image: Image.Image) -> Metadata:
     if icc is not None and (len(icc) < 128 or icc[36:40] != b"acsp"):
         icc = None
         notes.append("damaged colour profile dropped")
-    exif = _exif(image, notes) or exif_of_dpi(image.info.get("dpi"))
+    exif = _with_resolution(_exif(image, notes), image, notes)
     xmp = _bytes(image.info.get("xmp"))
     if xmp is None:
         xmp = _text_profile(image.info.get("Raw profile type xmp"))
@@ -82,6 +88,18 @@ def _exif(image: Image.Image, notes: list[str]) -> bytes | None:
     return block
 
 
+def _with_resolution(exif: bytes | None, image: Image.Image, notes: list[str]) -> bytes | None:
+    """EXIF that also says what the file states beside it."""
+    dpi = stated_dpi(image)
+    if exif is None or dpi is None or agrees(exif, dpi):
+        return exif_of_dpi(dpi) if exif is None else exif
+    longer = with_dpi(exif, dpi)
+    if longer is None:
+        stated = " x ".join(f"{value:.6g}" for value in dpi)
+        notes.append(f"the resolution of {stated} dpi is not kept: EXIF says otherwise")
+    return longer or exif
+
+
 def _exif_of_tiff(image: Image.Image, notes: list[str]) -> bytes | None:
     """A TIFF file is its own EXIF block, so the part that speaks of the photo is written anew."""
     try:
@@ -103,6 +121,9 @@ def photo_tags(source: Image.Exif) -> Image.Exif:
         directory = source.get_ifd(tag)
         if directory:
             kept[tag] = dict(directory)
+    if len(kept):  # a resolution alone is told without a block of its own
+        for tag, value in resolution_tags(source).items():
+            kept[tag] = value
     return kept
 
 

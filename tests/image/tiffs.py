@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 
-_LETTERS = {1: "B", 3: "H", 4: "I", 7: "B"}
+_BYTE, _ASCII, _SHORT, _LONG, _FRACTION = 1, 2, 3, 4, 5
+_LETTERS = {_BYTE: "B", _ASCII: "B", _SHORT: "H", _LONG: "I", _FRACTION: "I"}
 
 
 def tiff(
@@ -27,11 +28,12 @@ def tiff(
     table, rest = struct.pack(order + "H", len(fields)), b""
     for number, (kind, values) in sorted(fields.items()):
         packed = struct.pack(f"{order}{len(values)}{_LETTERS[kind]}", *values)
+        count = len(values) // 2 if kind == _FRACTION else len(values)
         if len(packed) > 4:
             place = struct.pack(order + "I", spill + len(rest))
             rest += packed + bytes(len(packed) % 2)
         else:
             place = packed.ljust(4, b"\0")
-        table += struct.pack(order + "HHI", number, kind, len(values)) + place
+        table += struct.pack(order + "HHI", number, kind, count) + place
     mark = b"II*\0" if order == "<" else b"MM\0*"
     return mark + struct.pack(order + "I", directory) + body + table + bytes(4) + rest
