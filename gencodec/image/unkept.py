@@ -11,9 +11,12 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
-from gencodec.image.tiff import SUB_IFDS
+from gencodec.image.tiff import EXTRA_SAMPLES, SUB_IFDS, integers
 
 _IPTC_BLOCK = 0x0404  # of the resources in Photoshop's JPEG segment
+_IPTC_OF_TIFF = 33723
+_PHOTOSHOP_OF_TIFF = (34377, 37724)  # its resources, its layers
+_UNSPECIFIED = 0  # what an extra sample of a TIFF may be for
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
 _PICTURES_OF_MPF = 0xB001
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
@@ -23,6 +26,10 @@ _PNG_TEXTS_REPEATED = ("date:", "exif:", "icc:", "tiff:", "xmp:", "dc:")
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 # Code points of BT.709, BT.601 and "unspecified", and of the curves near sRGB's.
 _NEAR_SRGB_PRIMARIES, _NEAR_SRGB_TRANSFERS = (1, 2, 5, 6), (1, 2, 6, 13)
+# Where a BMP says how long its header is and, in the fifth version, of what kind its colours are.
+_BMP_HEADER, _BMP_COLOURS, _BMP_VERSION_5 = 14, 70, 124
+_BMP_PROFILES = (b"DEBM", b"KNIL")  # "MBED" and "LINK", the last byte first
+_JPEG_2000_START = b"\xff\x4f\xff\x51"  # of its stream of code, within boxes or without
 _GAMMA_TOLERANCE, _PRIMARIES_TOLERANCE = 0.005, 0.001
 
 
@@ -41,9 +48,14 @@ def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
         notes += _of_png(image.info, dict(image.text), managed)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         notes += _of_tiff(image.tag_v2)
+    notes += _of_others(image, front, managed)
     if not managed and image.format in ("AVIF", "HEIF", "PNG") and _is_other_space(front):
         notes.append("colours of a wide or high-dynamic-range space (CICP) are taken as sRGB")
-    depth = _depth_of_boxes(front) if image.format in ("AVIF", "HEIF") else 8
+    depth = 8
+    if image.format in ("AVIF", "HEIF"):
+        depth = _depth_of_boxes(front)
+    elif image.format == "JPEG2000" and not image.mode.startswith("I"):  # wide greys have a note
+        depth = _depth_of_jpeg_2000(front)
     if depth > 8:
         notes.append(f"{depth}-bit samples reduced to 8 bits")
     return notes
@@ -98,7 +110,39 @@ def _of_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[str]:
     notes = []
     if SUB_IFDS in tags:
         notes.append("the file holds further images (SubIFDs); only the first is kept")
+    if _IPTC_OF_TIFF in tags:
+        notes.append("IPTC data (captions, keywords) are not kept")
+    if any(tag in tags for tag in _PHOTOSHOP_OF_TIFF):
+        notes.append("Photoshop's own data (paths, layers, ...) are not kept")
+    if _UNSPECIFIED in integers(tags, EXTRA_SAMPLES):
+        notes.append("a channel of unspecified meaning beside the colours is not kept")
     return notes
+
+
+def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
+    notes = []
+    if image.format == "GIF" and image.info.get("comment"):
+        notes.append("the comment in the GIF is not kept")
+    if image.format == "ICO" and len(image.info.get("sizes", ())) > 1:
+        notes.append("the file holds several images; only the largest is kept")
+    if not managed and (
+        (image.format == "BMP" and _is_managed_bmp(front))
+        or (image.format == "JPEG2000" and _is_managed_jpeg_2000(front))
+    ):
+        kind = image.format.replace("JPEG2000", "JPEG 2000")
+        notes.append(f"the colour profile in the {kind} is not kept")
+    return notes
+
+
+def _is_managed_bmp(front: bytes) -> bool:
+    length = int.from_bytes(front[_BMP_HEADER : _BMP_HEADER + 4], "little")
+    return length >= _BMP_VERSION_5 and front[_BMP_COLOURS : _BMP_COLOURS + 4] in _BMP_PROFILES
+
+
+def _is_managed_jpeg_2000(front: bytes) -> bool:
+    """Whether a `colr` box holds a profile (ISO/IEC 15444-1, I.5.3.3): its method is not 1."""
+    head, _, _ = front.partition(_JPEG_2000_START)
+    return any(part[:1] in (b"\2", b"\3") for part in head.split(b"colr")[1:])
 
 
 def _is_other_space(front: bytes) -> bool:
@@ -119,3 +163,16 @@ def _depth_of_boxes(front: bytes) -> int:
     if at < 0 or at + 10 > len(front) or front[at + 8] == 0:
         return 8
     return max(front[at + 9 : at + 9 + front[at + 8]])
+
+
+def _depth_of_jpeg_2000(front: bytes) -> int:
+    """Bits a sample by the segment SIZ (ISO/IEC 15444-1, A.5.1), else by the box `ihdr`."""
+    at = front.find(_JPEG_2000_START)
+    if at >= 0 and at + 42 <= len(front):
+        (count,) = struct.unpack_from(">H", front, at + 40)
+        return max(
+            ((depth & 127) + 1 for depth in front[at + 42 : at + 42 + 3 * count : 3]), default=8
+        )
+    at = front.find(b"ihdr")
+    depth = front[at + 14 : at + 15] if at >= 0 else b""
+    return (depth[0] & 127) + 1 if depth and depth[0] != 255 else 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from gencodec.image import Picture, read_picture, write_picture
+from tests.image.tiffs import tiff
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "test" / "oddformats"
 
@@ -22,12 +24,79 @@ def notes(format: str, **options: Any) -> str:
 
 
 def test_a_plain_file_loses_nothing() -> None:
-    for format in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM"):
+    for format in ("PNG", "JPEG", "JPEG2000", "WEBP", "TIFF", "BMP", "PPM", "GIF"):
         assert notes(format) == ""
 
 
-def test_jpeg_comment() -> None:
-    assert notes("JPEG", comment=b"my garden") == "the comment in the JPEG is not kept"
+@pytest.mark.parametrize("format", ["JPEG", "GIF"])
+def test_comments(format: str) -> None:
+    assert notes(format, comment=b"my garden") == f"the comment in the {format} is not kept"
+
+
+@pytest.mark.parametrize("sizes", [[(16, 16)], [(16, 16), (64, 64)]])
+def test_the_sizes_of_an_icon(sizes: list[tuple[int, int]]) -> None:
+    told = notes("ICO", sizes=sizes)
+    assert told == ("the file holds several images; only the largest is kept" * (len(sizes) > 1))
+
+
+@pytest.mark.parametrize(("kind", "told"), [("MBED", True), ("LINK", True), ("sRGB", False)])
+def test_the_profile_of_a_bmp(kind: str, told: bool) -> None:
+    colours = kind.encode()[::-1]
+    header = struct.pack("<IiiHHIIiiII", 124, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0) + bytes(16) + colours
+    whole = header.ljust(124, b"\0") + bytes(4)
+    said = read_picture(b"BM" + struct.pack("<IHHI", 14 + len(whole), 0, 0, 138) + whole).notes
+    assert said == (("the colour profile in the BMP is not kept",) if told else ())
+
+
+def jpeg_2000(bits: int, method: int, no_jp2: bool) -> bytes:
+    """Pillow's file of 8 bits without a profile, said to have others."""
+    memory = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(memory, "JPEG2000", no_jp2=no_jp2)
+    data = bytearray(memory.getvalue())
+    depths = data.index(b"\xff\x4f\xff\x51") + 42
+    data[depths : depths + 9 : 3] = bytes((bits - 1,)) * 3
+    if not no_jp2:
+        data[data.index(b"ihdr") + 14] = bits - 1
+        data[data.index(b"colr") + 4] = method
+    return bytes(data)
+
+
+@pytest.mark.parametrize("no_jp2", [False, True])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_the_depth_of_jpeg_2000(bits: int, no_jp2: bool) -> None:
+    said = read_picture(jpeg_2000(bits, 1, no_jp2)).notes
+    assert said == ((f"{bits}-bit samples reduced to 8 bits",) if bits > 8 else ())
+
+
+def test_the_profile_of_jpeg_2000() -> None:
+    said = read_picture(jpeg_2000(8, 2, no_jp2=False)).notes
+    assert said == ("the colour profile in the JPEG 2000 is not kept",)
+
+
+def test_wide_grey_jpeg_2000_is_told_once() -> None:
+    memory = io.BytesIO()
+    Image.new("I;16", (8, 8), 4000).save(memory, "JPEG2000")
+    assert read_picture(memory.getvalue()).notes == ("16-bit samples reduced to 8 bits",)
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"), [(33723, "IPTC"), (34377, "Photoshop"), (37724, "Photoshop")]
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_what_a_tiff_holds_beside_photo_tags(tag: int, said: str, order: str) -> None:
+    bytes_of_any_kind = 7
+    tags = {258: (3, [8]), 262: (3, [1]), tag: (bytes_of_any_kind, list(b"my garden"))}
+    (note,) = read_picture(tiff((1, 1), [bytes(1)], tags, order)).notes
+    assert said in note and "not kept" in note
+
+
+@pytest.mark.parametrize(("extra", "told"), [([0], True), ([2], False), ([2, 0], True)])
+def test_a_channel_of_unspecified_meaning(extra: list[int], told: bool) -> None:
+    samples = 3 + len(extra)
+    tags = {258: (3, [8] * samples), 262: (3, [2]), 277: (3, [samples]), 338: (3, extra)}
+    picture = read_picture(tiff((1, 1), [bytes(range(samples))], tags, "<"))
+    assert picture.pixels.tolist() == [[[0, 1, 2]]]
+    assert any("unspecified meaning" in note for note in picture.notes) == told
 
 
 def test_png_texts() -> None:
@@ -61,6 +130,9 @@ def test_code_points_of_png(points: tuple[int, int], told: bool) -> None:
         ("imagers/iptc.jpg", "IPTC"),
         ("libavif/paris_extended_xmp.jpg", "not its extension"),
         ("libavif/seine_sdr_gainmap_srgb.jpg", "gain map"),
+        ("imagers/rgb24prof.bmp", "colour profile in the BMP"),
+        ("imagers/smile.ico", "only the largest"),
+        ("pillow/hopper.Lab.tif", "Photoshop's own data"),
         ("libavif/ArcTriomphe-cHRM-red-green-swap.png", "primary colours"),
     ],
 )

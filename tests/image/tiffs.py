@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-_BYTE, _ASCII, _SHORT, _LONG, _FRACTION = 1, 2, 3, 4, 5
-_LETTERS = {_BYTE: "B", _ASCII: "B", _SHORT: "H", _LONG: "I", _FRACTION: "I"}
+_BYTE, _ASCII, _SHORT, _LONG, _FRACTION, _ANY = 1, 2, 3, 4, 5, 7
+_LETTERS = {_BYTE: "B", _ASCII: "B", _SHORT: "H", _LONG: "I", _FRACTION: "I", _ANY: "B"}
 
 
 def tiff(
