@@ -128,20 +128,23 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     """Options: quality 0..100 (default 60), icc_profile, exif, xmp (bytes, or None to leave out;
     default: those of the image), model (a shipped name or a weights file) and device.
 
+    Of the directory of a TIFF, which `getexif` gives for its EXIF, the photo's tags are taken.
+
     The picture is written upright, as every .gnc file is. OSError when it cannot be compressed.
     """
     from gencodec.image import picture_from_pil
+    from gencodec.image.metadata import exif_bytes
 
     options = dict(image.encoderinfo)
     shown = image.copy()
     for name in ("icc_profile", "exif", "xmp"):
         if name not in options:
-            value = image.getexif().tobytes() if name == "exif" and image.getexif() else None
+            value: Any = image.getexif() if name == "exif" else None
             value = image.info.get(name, value)
         else:
             value = options[name]
         if isinstance(value, Image.Exif):
-            value = value.tobytes()
+            value = exif_bytes(value)
         shown.info.pop(name, None)
         if name == "exif":
             shown.info.pop("Raw profile type exif", None)

@@ -22,6 +22,8 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*")
 # Of a TIFF file's own tags, those that speak of the photo and not of how the file is laid out.
 _TIFF_PHOTO_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 _TIFF_PHOTO_IFDS = (0x8769, 0x8825)
+# Only a file's own directory says where its pixels are: in strips, in tiles.
+_TIFF_LAYOUT_TAGS = (0x0111, 0x0144)
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,23 @@ def _with_resolution(exif: bytes | None, image: Image.Image, notes: list[str]) -
 def _exif_of_tiff(image: Image.Image, notes: list[str]) -> bytes | None:
     """A TIFF file is its own EXIF block, so the part that speaks of the photo is written anew."""
     try:
-        kept = photo_tags(image.getexif())
-        return kept.tobytes().removeprefix(_EXIF_PREFIX) if len(kept) else None
+        block = exif_bytes(photo_tags(image.getexif()))
+        return None if block is None else block.removeprefix(_EXIF_PREFIX)
     except Exception:  # Pillow fails in many ways on odd tags; the pixels are worth more
         notes.append("EXIF of the TIFF file could not be kept")
         return None
+
+
+def exif_bytes(source: Image.Exif) -> bytes | None:
+    """The block, as Pillow writes it, of tags that an image had or was given; None of none.
+
+    The directory of a TIFF file, which holds XMP and ICC too, becomes that of the photo. Any
+    exception may come out of broken tags.
+    """
+    if any(tag in source for tag in _TIFF_LAYOUT_TAGS):
+        source = photo_tags(source)
+    # An Exif counts as empty, too, whose only tags were put into a directory of its own.
+    return source.tobytes() if len(source) or any(source._ifds.values()) else None
 
 
 def photo_tags(source: Image.Exif) -> Image.Exif:

@@ -94,8 +94,38 @@ def test_metadata_come_back_and_can_be_replaced_or_left_out() -> None:
     bare = opened(saved(back, icc_profile=None, exif=None, xmp=None))
     assert bare.info == {} and len(bare.getexif()) == 0
     exif[0x010E] = "yours"
+    assert opened(saved(image, exif=Image.Exif())).info.get("exif") is None
+    inner = Image.Exif()
+    inner.get_ifd(0x8769)[0x8827] = 400
+    assert len(opened(saved(image, exif=inner)).info["exif"]) > 40
     other = opened(saved(back, exif=exif.tobytes(), xmp=b"<y/>"))
     assert other.getexif()[0x010E] == "yours" and other.info["xmp"] == b"<y/>"
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("given", [False, True])
+def test_of_a_tiff_the_tags_of_the_photo_are_saved(compression: str, given: bool) -> None:
+    xmp, icc = b"<x>SECRET</x>", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    tags = {0x010E: "my garden", 0x0131: "a program", 700: xmp, 33723: "SECRET too"}
+    memory = io.BytesIO()
+    ramps().save(
+        memory,
+        "TIFF",
+        tiffinfo=tags,
+        icc_profile=icc,
+        dpi=(300, 300),
+        compression=compression,
+    )
+    image = Image.open(memory)
+    options = {"exif": image.getexif()} if given else {}
+    back = opened(saved(image, xmp=None, icc_profile=None, **options))
+    assert list(back.info) == ["exif"] and b"SECRET" not in back.info["exif"]
+    exif = back.getexif()
+    assert sorted(exif) == [0x010E, 0x011A, 0x011B, 0x0128, 0x0131]
+    assert (exif[0x010E], exif[0x011A]) == ("my garden", 300)
+    back = opened(saved(Image.open(memory)))
+    assert (back.info["xmp"], back.info["icc_profile"]) == (xmp, icc)
+    assert b"SECRET" not in back.info["exif"]
 
 
 def test_a_turned_picture_is_written_upright() -> None:
