@@ -19,7 +19,7 @@ from PIL import Image
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels
-from gencodec.train.photos import SUFFIXES, Photo, held_out
+from gencodec.train.photos import SUFFIXES, Photo, eight_bits, held_out
 
 TRAINED, HELD_OUT = "trained", "held out"
 
@@ -35,7 +35,7 @@ class Source:
         """Decode; ImageError when it is no picture."""
         try:
             with Image.open(BytesIO(self.data)) as image:
-                pixels = np.array(image.convert("RGB"))
+                pixels = np.array(eight_bits(image))
         except Exception as error:  # Pillow answers damage with almost any exception
             raise ImageError(f"{self.name}: {type(error).__name__}") from error
         return Photo(self.name, hashlib.sha256(self.data).hexdigest(), pixels)

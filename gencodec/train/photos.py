@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
+from gencodec.image.colour import decode_colours, raw_mode
 
 SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 HELD_OUT_ONE_IN = 80
@@ -107,10 +108,23 @@ def _decode(name: str, data: bytes | str) -> Photo | Unreadable:
         return Unreadable(name, data)
     try:
         with Image.open(io.BytesIO(data)) as image:
-            pixels = np.asarray(image.convert("RGB"))
+            pixels = eight_bits(image)
     except Exception as error:  # Pillow answers damage with almost any exception
         return Unreadable(name, f"{type(error).__name__}: {error}".splitlines()[0])
     return Photo(name, hashlib.sha256(data).hexdigest(), pixels)
+
+
+def eight_bits(image: Image.Image) -> Pixels:
+    """(H, W, 3) uint8 of an image that is open and not loaded; any exception may come out.
+
+    Grey of more than 8 bits is what the codec takes it for: Pillow's own conversion cuts off all
+    that is above 255 instead, which leaves a scan of 16 bits white.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return np.asarray(image.convert("RGB"))
+    raw = raw_mode(image)
+    image.load()
+    return three_channels(decode_colours(image, raw).pixels)
 
 
 def held_out(name: str) -> bool:

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from gencodec.image import read_picture, three_channels
 from gencodec.train import gallery
 from gencodec.train.photos import (
     Photo,
@@ -64,6 +65,43 @@ def test_folders_and_archives(photo: Make, tmp_path: Path) -> None:
         assert value.shape == (20, 30, 3) and value.dtype == np.uint8
     assert np.array_equal(found["deep/one.png"], pixels)
     assert np.array_equal(found["inside/three.png"], pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "white"),
+    [
+        ("scan.png", np.uint16, 65535.0),
+        ("scan.tif", np.uint16, 65535.0),
+        ("scan.tif", np.int32, 65535.0),
+        ("scan.tif", np.float32, 1.0),
+    ],
+)
+def test_grey_of_more_than_8_bits_is_what_the_codec_takes_it_for(
+    photo: Make, tmp_path: Path, name: str, kind: type[np.generic], white: float
+) -> None:
+    """Not white, which all levels above 255 of 65535 came to."""
+    grey = photo(40, 48)[:, :, 0]
+    path = tmp_path / name
+    save(path, (grey * (white / 255.0)).astype(kind))
+    found = read(tmp_path)[name]
+    assert isinstance(found, np.ndarray)
+    assert np.array_equal(found, np.repeat(grey[:, :, None], 3, 2))
+    assert np.array_equal(found, three_channels(read_picture(path).pixels))
+
+
+def test_pictures_of_8_bits_are_read_as_they_always_were(photo: Make, tmp_path: Path) -> None:
+    """As stored, whatever their orientation or profile says: recorded runs depend on it."""
+    image = Image.fromarray(photo(20, 30))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", exif=turned)
+    image.convert("P").save(tmp_path / "palette.png")
+    image.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    found = read(tmp_path)
+    for name, pixels in found.items():
+        with Image.open(tmp_path / name) as plain:
+            assert np.array_equal(pixels, np.asarray(plain.convert("RGB"))), name
+    assert len(found) == 3
 
 
 def test_a_broken_picture_is_reported_and_the_next_one_read(photo: Make, tmp_path: Path) -> None:
