@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         learning_rate=args.learning_rate,
         crops=args.crops or batch.crops,
         crop_side=args.crop_side or batch.side,
-        final_crop_side=max(batch.final_side, args.crop_side or 0),
+        final_crop_side=args.crop_side or batch.final_side,
         checkpoint_minutes=args.checkpoint_minutes,
         seed=args.seed,
         quality=args.quality,

@@ -87,7 +87,7 @@ tables are Gaussian, bent towards the symbols counted on training pictures.
 
 ## Measured on the held-out pictures
 
-{MEASURED_HOW}
+{_measured_how(scores)}
 
 {table}
 
@@ -176,15 +176,18 @@ Licence, pictures and limits are theirs.
 
 ## Measured on the held-out pictures
 
-{MEASURED_HOW}
+{_measured_how(scores)}
 
 {_table(scores, before)}
 """
 
 
-MEASURED_HOW = """\
-Real file bytes, PSNR and MS-SSIM over RGB of the decoded 8-bit pixels, means over the pictures'
-middles (512 x 512)."""
+def _measured_how(scores: HeldOutScores) -> str:
+    pictures = "1 picture" if scores.pictures == 1 else f"{scores.pictures} pictures"
+    return f"""\
+Real file bytes, PSNR and MS-SSIM over RGB of the decoded 8-bit pixels, means over the middles
+({scores.side} x {scores.side}) of {pictures}."""
+
 
 _DISTORTION = {
     "mse": "MSE",

@@ -25,12 +25,15 @@ class HeldOutScores:
     """Means over the pictures, one number for each of :data:`QUALITIES`.
 
     bpp: 8 x file bytes / pixels.  psnr: over RGB of decoded 8-bit pixels, dB.
-    ms_ssim: mean of the three planes, 0 to 1.
+    ms_ssim: mean of the three planes, 0 to 1.  pictures, side: how many there were, and pixels of
+    the shortest side of any.
     """
 
     bpp: tuple[float, ...]
     psnr: tuple[float, ...]
     ms_ssim: tuple[float, ...]
+    pictures: int
+    side: int
 
     @property
     def curve(self) -> Curve:
@@ -57,7 +60,8 @@ def measure_held_out(codec: Codec, pictures: Sequence[Pixels]) -> HeldOutScores:
     """Compress and decompress every picture, (H, W, 3) uint8, at every quality."""
     rows = np.array([[_scores(codec, p, q) for p in pictures] for q in QUALITIES]).mean(1)
     bpp, decibels, structure = (tuple(map(float, column)) for column in rows.T)
-    return HeldOutScores(bpp, decibels, structure)
+    side = min(min(picture.shape[:2]) for picture in pictures)
+    return HeldOutScores(bpp, decibels, structure, len(pictures), side)
 
 
 def there_and_back(codec: Codec, picture: Pixels, quality: float) -> tuple[float, Pixels]:

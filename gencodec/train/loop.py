@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gencodec.errors import OutputError
 from gencodec.image import Pixels
-from gencodec.model.config import FINE_STEPS, LATENT_STRIDE
+from gencodec.model.config import FINE_STEPS
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import strict_precision
 from gencodec.model.quality import step_of
@@ -73,6 +73,7 @@ class Training:
         self._arrivals = arrivals
         self._share = flops_share
         self._snapshot = snapshot
+        self._too_small = 0
         self._reports: list[Tensor] = []
         self._clear_row()
         self._stepper = self._fresh_stepper()
@@ -87,6 +88,7 @@ class Training:
         plan = self._plan
         if not (self._run / CHECKPOINT).exists():
             self._save()  # a folder that cannot be written is found out now
+        self._tell_of_small_pictures()
         self.state.vae.train()
         next_save = self.state.elapsed + plan.checkpoint_minutes * 60.0
         while plan.part(self.state.step, self.state.elapsed) < 1.0 and not stop():
@@ -119,7 +121,7 @@ class Training:
         seed = (plan.seed, state.step, *([state.returns] if state.returns else []))
         rng = np.random.default_rng(seed)
         count, side = crop_shape(plan, part)
-        side = min(side, self._photos.largest_side(LATENT_STRIDE))
+        side = self._photos.crop_side(side)
         x = self._photos.crops(count, side, rng)
         quality = on_device(steps_of(plan, count, rng), self._photos.device)
         set_rate(state, learning_rate(plan, part) * 0.5**state.returns)
@@ -212,6 +214,17 @@ class Training:
             self._photos.extend(arrived)
             self._journal.event(
                 self.state, f"{len(arrived)} pictures arrived, {len(self._photos)} in all"
+            )
+            self._tell_of_small_pictures()
+
+    def _tell_of_small_pictures(self) -> None:
+        """How many are never drawn, in one line where that is news."""
+        side = self._photos.crop_side(min(self._plan.crop_side, self._plan.final_crop_side))
+        before, self._too_small = self._too_small, self._photos.too_small(side)
+        if self._too_small > before:
+            self._journal.say(
+                f"{self._too_small} of {len(self._photos)} pictures are too small to be drawn: "
+                f"crops are {side} x {side}"
             )
 
     def _save(self) -> None:

@@ -22,6 +22,8 @@ from gencodec.image.colour import decode_colours, raw_mode
 
 SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 HELD_OUT_ONE_IN = 80
+LEAST_SIDE = 64
+"""Pixels that a picture must have each way to have a say: smaller ones are not measured."""
 
 
 @dataclass(frozen=True)
@@ -145,14 +147,25 @@ def _lot(name: str) -> int:
 
 
 def split(photos: Sequence[Photo]) -> tuple[list[Photo], list[Photo]]:
-    """(to train on, held out); a collection too small for the lot gives its lowest name-hash."""
+    """(to train on, held out).
+
+    Where the lot keeps none that can be measured, that with the lowest name-hash is held out too,
+    unless it is the only one.
+    """
     kept = {photo.name for photo in photos if held_out(photo.name)}
-    if not kept and len(photos) > 1:
-        kept = {min((photo.name for photo in photos), key=_lot)}
+    large = [photo for photo in photos if is_large_enough(photo.pixels)] or photos
+    free = [photo.name for photo in large if photo.name not in kept]
+    if len(free) == len(large) > 1:
+        kept.add(min(free, key=_lot))
     return (
         [photo for photo in photos if photo.name not in kept],
         [photo for photo in photos if photo.name in kept],
     )
+
+
+def is_large_enough(pixels: Pixels) -> bool:
+    """Whether (H, W, 3) holds a square of LEAST_SIDE."""
+    return min(pixels.shape[:2]) >= LEAST_SIDE
 
 
 def centre_crops(photos: Sequence[Pixels], side: int) -> list[Pixels]:

@@ -25,14 +25,14 @@ from .heldout import planes
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
 from .notes import RunNote, note_run, read_note
-from .photos import centre_crops, split
+from .photos import LEAST_SIDE, Photo, centre_crops, is_large_enough, split
 from .plan import TrainingPlan
 from .product import EncoderProduct, WeightsProduct
 from .start import start_from_block_transform
 from .stop import Stop
-from .store import PhotoStore
+from .store import USUAL, PhotoStore
 
-EVALUATION_SIDES = (512, 384, 256, 128, 64)
+EVALUATION_SIDES = (512, 384, 256, 128, LEAST_SIDE)
 START_CROPS, START_SIDE = 320, 256
 PARTS = ".gencodec-*.part"
 """What a kill in the middle of a write leaves behind."""
@@ -74,7 +74,7 @@ def run_training(
     training, kept = split(list(gallery.read()))
     if not training:
         raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")
-    evaluation = evaluation_crops([photo.pixels for photo in kept or training])
+    evaluation = _evaluation(training, kept)
     gallery.settle(training, kept)
     store = PhotoStore([photo.pixels for photo in training], device)
     say(
@@ -166,7 +166,7 @@ def _with_contexts(vae: ImageVae, store: PhotoStore, plan: TrainingPlan, say: Sa
 def _block_transform(config: str, store: PhotoStore, plan: TrainingPlan) -> ImageVae:
     vae = learned_vae(CONFIGS[config])
     rng = np.random.default_rng((plan.seed, 2**32))
-    side = min(START_SIDE, store.smallest_side() // 16 * 16)
+    side = store.crop_side(START_SIDE)
     batches = [store.crops(8, side, rng).cpu() for _ in range(START_CROPS // 8)]
     start_from_block_transform(vae, torch.cat(batches))
     return vae
@@ -182,12 +182,28 @@ def _make_folder(run: Path) -> None:
 
 
 def evaluation_crops(photos: Sequence[Pixels]) -> list[Pixels]:
-    """The middles of the pictures, as large as some of them allow."""
+    """The middles of the pictures, as large as most of them allow; smaller ones are left out.
+
+    ImageError when all of them are smaller than the smallest side.
+    """
+    count = sum(map(is_large_enough, photos))
     for side in EVALUATION_SIDES:
         crops = centre_crops(photos, side)
-        if crops:
+        if crops and count - len(crops) <= USUAL * count:
             return crops
-    raise ImageError(f"every picture is smaller than {EVALUATION_SIDES[-1]} pixels a side")
+    raise _too_small()
+
+
+def _evaluation(training: Sequence[Photo], kept: Sequence[Photo]) -> list[Pixels]:
+    """What a run is measured on: what is held out, or else what it is trained on."""
+    parts = [[photo.pixels for photo in photos] for photos in (training, kept)]
+    if not any(map(is_large_enough, parts[0])):
+        raise _too_small()
+    return evaluation_crops(parts[1] if any(map(is_large_enough, parts[1])) else parts[0])
+
+
+def _too_small() -> ImageError:
+    return ImageError(f"every picture is smaller than {LEAST_SIDE} pixels a side")
 
 
 def _flops_share(state: RunState, say: Say) -> Callable[[float], float] | None:

@@ -12,6 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from gencodec.image import Pixels
+from gencodec.model.config import LATENT_STRIDE
+
+from .photos import LEAST_SIDE
 
 SHRINK_SHARE = 0.5
 SHRINK_MOST = 2.0
@@ -73,9 +76,18 @@ class PhotoStore:
         """The largest square, in pixels a side, that most pictures hold."""
         return int(np.quantile(np.minimum(self.heights, self.widths), USUAL))
 
-    def smallest_side(self) -> int:
-        """Pixels of the shortest side of any picture."""
-        return int(np.minimum(self.heights, self.widths).min())
+    def crop_side(self, wanted: int) -> int:
+        """As many of the pixels wanted a side as most pictures hold, a multiple of 16.
+
+        Pictures smaller than LEAST_SIDE have no say in it: a few of them would make crops of which
+        nothing can be learned.
+        """
+        most = min(max(self.usual_side(), LEAST_SIDE), self.largest_side())
+        return min(wanted, most // LATENT_STRIDE * LATENT_STRIDE)
+
+    def too_small(self, side: int) -> int:
+        """How many pictures do not hold a square of so many pixels a side."""
+        return int(np.count_nonzero(np.minimum(self.heights, self.widths) < side))
 
     def crops(self, count: int, side: int, rng: np.random.Generator) -> Tensor:
         """Random crops: (count, 3, side, side) float32 in 0..1, turned and shrunk at random.

@@ -53,7 +53,9 @@ def test_structure_instead_of_squared_error(pictures: Path, tmp_path: Path) -> N
     run = tmp_path / "run"
     options = ["--steps", "3", "--distortion", "ssim", "-o", str(run)]
     assert main(["train", str(pictures), *SMALL, *options]) == 0
-    assert json.loads((run / "plan.json").read_text())["plan"]["distortion"] == "ssim"
+    plan = json.loads((run / "plan.json").read_text())["plan"]
+    assert plan["distortion"] == "ssim"
+    assert plan["crop_side"] == plan["final_crop_side"] == 64  # what was asked for, to the end
     assert (run / "weights.safetensors").exists()
 
 

@@ -140,6 +140,23 @@ def test_pictures_smaller_than_the_crops(photo: Photo, tmp_path: Path) -> None:
     assert state.step == 2
 
 
+def test_pictures_too_small_to_be_drawn_are_counted(photo: Photo, tmp_path: Path) -> None:
+    """At the start, and when more of them arrive."""
+    plan = plan_of(4, checkpoint_minutes=2 / 60.0, crops=1)
+    pictures = [photo(70, 90, seed) for seed in range(3)] + [photo(50, 90)]
+    waiting = [[photo(30, 90)], [], []]
+    said: list[str] = []
+    train(
+        *(new_state(fresh(), plan), PhotoStore(pictures, CPU), batch(photo), plan, tmp_path),
+        arrivals=lambda: waiting.pop(0),
+        say=said.append,
+    )
+    assert [line for line in said if "too small" in line] == [
+        "1 of 4 pictures are too small to be drawn: crops are 64 x 64",
+        "2 of 5 pictures are too small to be drawn: crops are 64 x 64",
+    ]
+
+
 def test_the_average_follows(photo: Photo, tmp_path: Path) -> None:
     plan = plan_of(10)
     state = new_state(fresh(), plan)

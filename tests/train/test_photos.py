@@ -1,4 +1,4 @@
-"""Reading pictures to train on, keeping some out, and cutting crops."""
+"""Reading pictures to train on, and keeping some out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch.nn import functional
 
 from gencodec.image import read_picture, three_channels
 from gencodec.train import gallery
@@ -25,10 +22,8 @@ from gencodec.train.photos import (
     held_out,
     split,
 )
-from gencodec.train.store import PhotoStore, shrunk
 
 Make = Callable[..., np.ndarray]
-CPU = torch.device("cpu")
 
 
 def save(path: Path, pixels: np.ndarray) -> bytes:
@@ -169,6 +164,20 @@ def test_every_collection_has_something_held_out() -> None:
     assert split([]) == ([], [])
 
 
+def test_what_is_held_out_can_be_measured() -> None:
+    """A picture of a few pixels that the lot keeps, or that is alone with another, is none."""
+
+    def of(name: str, side: int) -> Photo:
+        return Photo(name, "", np.zeros((side, side + 8, 3), np.uint8))
+
+    tiny, large = of("0033.png", 20), [of(f"{name}.png", 64) for name in "abc"]
+    assert {photo.name for photo in split([tiny, *large])[1]} > {"0033.png"}
+    training, kept = split([of("d.png", 63), *large])
+    assert [photo.name for photo in training if photo.name != "d.png"] == ["a.png", "b.png"]
+    assert kept == [large[2]]
+    assert split([of("d.png", 63), large[0]])[1] == []
+
+
 def test_pictures_that_come_later_are_given_once(photo: Make, tmp_path: Path) -> None:
     """Also those of an archive that is still being copied: what is whole comes, the rest later."""
     save(tmp_path / "first.png", photo(20, 20))
@@ -236,85 +245,3 @@ def test_centre_crops() -> None:
     pixels = np.arange(6 * 9 * 3, dtype=np.uint8).reshape(6, 9, 3)
     (crop,) = centre_crops([pixels, pixels[:3]], 4)
     assert np.array_equal(crop, pixels[1:5, 2:6]) and crop.flags["C_CONTIGUOUS"]
-
-
-def test_shrunk_crops_are_not_of_a_few_large_pictures_only(photo: Make) -> None:
-    store = PhotoStore([photo(64, 64, seed) for seed in range(4)] + [photo(128, 128)], CPU)
-    assert (store.largest_side(), store.usual_side()) == (128, 64)
-    assert store.largest_side(48) == 96
-    asked: list[int] = []
-
-    def windows(count: int, source: int, rng: np.random.Generator) -> NoReturn:
-        asked.append(source)
-        raise LookupError
-
-    store._windows = windows  # type: ignore[method-assign]
-    for seed in range(30):
-        with pytest.raises(LookupError):
-            store.crops(2, 48, np.random.default_rng(seed))
-    assert min(asked) == 48 and max(asked) == 64
-
-
-def test_crops_are_pieces_of_the_pictures(photo: Make) -> None:
-    pictures = [photo(64, 96, 0), photo(150, 70, 1), photo(30, 200, 2)]
-    store = PhotoStore(pictures, CPU)
-    assert len(store) == 3
-    assert (store.largest_side(), store.smallest_side()) == (70, 30)
-    plain = 0
-    for seed in range(12):
-        crops = store.crops(5, 48, np.random.default_rng(seed))
-        assert crops.shape == (5, 3, 48, 48) and crops.dtype == torch.float32
-        assert 0.0 <= float(crops.min()) and float(crops.max()) <= 1.0
-        levels = crops * 255
-        if torch.allclose(levels, levels.round(), atol=1e-4):  # not shrunk, maybe turned
-            plain += 1
-            for crop in levels.round().to(torch.uint8):
-                assert is_in(crop.permute(1, 2, 0).numpy(), pictures)
-    assert 2 <= plain <= 10
-
-
-def is_in(crop: np.ndarray, pictures: list[np.ndarray]) -> bool:
-    """Whether a crop stands somewhere in a picture, perhaps mirrored or transposed."""
-    mirrored = [crop, crop[::-1], crop[:, ::-1], crop[::-1, ::-1]]
-    turned = mirrored + [part.swapaxes(0, 1) for part in mirrored]
-    side = crop.shape[0]
-    for picture in pictures:
-        height, width = picture.shape[:2]
-        for candidate in turned:
-            corner = (picture[: height - side + 1, : width - side + 1] == candidate[0, 0]).all(2)
-            for row, column in np.argwhere(corner) if min(height, width) >= side else ():
-                piece = picture[row : row + side, column : column + side]
-                if np.array_equal(piece, candidate):
-                    return True
-    return False
-
-
-def test_crops_repeat_with_their_seed(photo: Make) -> None:
-    store = PhotoStore([photo(80, 90, seed) for seed in range(3)], CPU)
-    first, again, other = (store.crops(4, 32, np.random.default_rng(s)) for s in (5, 5, 6))
-    assert torch.equal(first, again) and not torch.equal(first, other)
-
-
-def test_shrinking_is_torchs(photo: Make) -> None:
-    x = torch.from_numpy(photo(93, 93)).permute(2, 0, 1)[None].float() / 255.0
-    for side in (92, 64, 47):
-        wanted = functional.interpolate(x, (side, side), mode="bicubic", antialias=True)
-        assert float((shrunk(x, side) - wanted.clamp(0, 1)).abs().max()) < 1e-5
-
-
-def test_a_store_grows(photo: Make) -> None:
-    pictures = [photo(50, 60, seed) for seed in range(4)]
-    whole, grown = PhotoStore(pictures, CPU), PhotoStore(pictures[:1], CPU)
-    grown.extend(pictures[1:])
-    grown.extend([])
-    assert len(grown) == 4 and grown.megapixels() == pytest.approx(4 * 3000 / 1e6)
-    for index, pixels in enumerate(pictures):
-        assert np.array_equal(grown.photo(index), pixels)
-    first, second = (store.crops(6, 32, np.random.default_rng(1)) for store in (whole, grown))
-    assert torch.equal(first, second)
-    assert [len(whole.spread(count)) for count in (1, 3, 9)] == [1, 3, 4]
-
-
-def test_no_pictures_at_all() -> None:
-    with pytest.raises(ValueError, match="no pictures"):
-        PhotoStore([], CPU)

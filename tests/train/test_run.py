@@ -25,7 +25,7 @@ from gencodec.train.checkpoint import CHECKPOINT
 from gencodec.train.notes import NOTE, RunNote, note_run
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.product import CURVE, ENCODER, WEIGHTS
-from gencodec.train.run import run_training
+from gencodec.train.run import evaluation_crops, run_training
 from gencodec.train.ship import listed, read_pictures
 
 Photo = Callable[..., np.ndarray]
@@ -64,6 +64,31 @@ def test_pictures_in_weights_out(pictures: Path, photo: Photo, tmp_path: Path) -
     curve = json.loads((tmp_path / "run" / CURVE).read_text())
     assert curve["content_sha256"].startswith(codec.weights_id.hex())
     assert len(curve["bpp"]) == len(curve["psnr"]) == len(curve["ms_ssim"]) > 5
+
+
+@pytest.mark.parametrize("side", [10, 20])
+def test_a_picture_of_a_few_pixels_changes_nothing(
+    pictures: Path, photo: Photo, tmp_path: Path, side: int
+) -> None:
+    """Not the start, that it made singular or one of tiny crops; nor what is held out."""
+    run(pictures, tmp_path / "without")
+    Image.fromarray(photo(side, side)).save(pictures / "icon.png")
+    said = run(pictures, tmp_path / "with")
+    assert any("1 of 3 pictures are too small" in line for line in said)
+    curves = [
+        json.loads((tmp_path / name / CURVE).read_text())["psnr"] for name in ("without", "with")
+    ]
+    assert np.mean(curves[1]) > np.mean(curves[0]) - 0.5
+
+
+def test_what_is_measured_is_what_most_pictures_hold(photo: Photo) -> None:
+    pictures = [photo(384, 400, seed) for seed in range(4)]
+    large = photo(520, 530)
+    assert [crop.shape[0] for crop in evaluation_crops([*pictures, large])] == [384] * 5
+    assert [crop.shape[0] for crop in evaluation_crops([large, large, pictures[0]])] == [512] * 2
+    assert len(evaluation_crops([*pictures, *[photo(20, 20)] * 20])) == 4
+    with pytest.raises(ImageError, match="smaller than 64"):
+        evaluation_crops([photo(63, 100)])
 
 
 def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
@@ -128,6 +153,7 @@ def test_a_finished_run_is_shipped(
     card = (weights / "first.md").read_text()
     assert "Smooth noise." in card and "2 pictures" in card and "3 steps" in card
     assert "block transform" in card
+    assert "means over the middles\n(64 x 64) of 1 picture." in card
     listing = (weights / "first.pictures.csv").read_text().splitlines()
     assert listing[0] == "file,sha256,width,height,split,source,licence,tier"
     assert len(listing) == 1 + len(names) and "shard" not in "".join(listing)
