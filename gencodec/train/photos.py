@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gencodec.errors import ImageError
 from gencodec.image import Pixels, three_channels
 from gencodec.image.colour import decode_colours, raw_mode
 
@@ -44,10 +45,20 @@ class Unreadable:
 
 
 class PhotoFolder:
-    """Folders, archives and single files of pictures; remembers what it has given out."""
+    """Folders, archives and single files of pictures; remembers what it has given out.
+
+    ImageError for a source that is not there, or is a file of another kind.
+    """
 
     def __init__(self, sources: Sequence[Path]) -> None:
+        for source in sources:
+            if not source.exists():
+                raise ImageError(f"{source}: no such file or folder")
+            if not source.is_dir() and source.suffix.lower() not in SUFFIXES | {".tar"}:
+                kinds = ", ".join(sorted(SUFFIXES))
+                raise ImageError(f"{source}: neither a folder, a tar file nor a picture ({kinds})")
         self._sources = tuple(sources)
+        self._gone: set[Path] = set()
         self._seen: dict[Path, tuple[int, int]] = {}
         self._given: set[tuple[Path, str]] = set()
 
@@ -75,6 +86,12 @@ class PhotoFolder:
     def _files(self) -> Iterator[tuple[Path, str, bytes | str]]:
         """(file or archive, name, content or why there is none) of what is new or has changed."""
         for source in self._sources:
+            if not source.exists():
+                if source not in self._gone:
+                    yield source, source.name, "is no longer there"
+                self._gone.add(source)
+                continue
+            self._gone.discard(source)
             folder = source if source.is_dir() else source.parent
             for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
                 if path.suffix.lower() not in SUFFIXES | {".tar"} or path.is_dir():

@@ -59,8 +59,8 @@ def run_training(
     transform.  say: where progress lines go.  stop: takes SIGINT and SIGTERM while training, and
     ends it between two steps.
 
-    Raises ImageError (no usable pictures), WeightsError, OutputError (the run's folder cannot be
-    written), ArithmeticError (the loss stays not finite).
+    Raises ImageError (no usable pictures, or a source that is none), WeightsError, OutputError
+    (the run's folder cannot be written), ArithmeticError (the loss stays not finite).
     """
     start = _start(run, config, init, say)
     product: WeightsProduct | EncoderProduct = WeightsProduct(run)
@@ -68,9 +68,9 @@ def run_training(
         if init is None:
             raise WeightsError("an encoder alone is trained for weights there are: none are named")
         product = EncoderProduct(run, open_weights(init, torch.device("cpu"))[0])
+    gallery = Gallery(sources, run, say)
     _make_folder(run)
     torch.manual_seed(plan.seed)
-    gallery = Gallery(sources, run, say)
     training, kept = split(list(gallery.read()))
     if not training:
         raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")

@@ -110,6 +110,8 @@ def test_bad_input_is_one_line(
     (tmp_path / "empty").mkdir()
     code, line = error_of(capsys, tmp_path / "empty", "-o", run, *SMALL)
     assert code == 1 and "no pictures to train on" in line
+    code, line = error_of(capsys, pictures, tmp_path / "phtos", "-o", run, *SMALL)
+    assert code == 1 and f"{tmp_path / 'phtos'}: no such file or folder" in line
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     code, line = error_of(capsys, tmp_path / "broken", "-o", run, *SMALL)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gencodec.errors import ImageError
 from gencodec.image import read_picture, three_channels
 from gencodec.train import gallery
 from gencodec.train.photos import (
@@ -230,6 +231,29 @@ def test_a_gallery_notes_what_comes_while_it_watches(
     table = (run / "pictures.csv").read_text().splitlines()
     parts = {line.split(",")[0]: line.split(",")[-1] for line in table[1:]}
     assert parts == {"0033.png": "held out", "first.png": "trained", "later.png": "trained"}
+
+
+def test_a_source_that_is_none_is_named(photo: Make, tmp_path: Path) -> None:
+    save(tmp_path / "a" / "one.png", photo(20, 20))
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(ImageError, match=r"phtos: no such file or folder"):
+        PhotoFolder([tmp_path / "a", tmp_path / "phtos"])
+    with pytest.raises(ImageError, match=r"notes\.txt: neither a folder, a tar file nor a picture"):
+        PhotoFolder([tmp_path / "a", tmp_path / "notes.txt"])
+
+
+def test_a_source_that_goes_away_later_is_said_once(photo: Make, tmp_path: Path) -> None:
+    for name in "ab":
+        save(tmp_path / name / "one.png", photo(20, 20))
+    folder = PhotoFolder([tmp_path / "a", tmp_path / "b"])
+    assert len(list(folder.new())) == 2
+    (tmp_path / "a").rename(tmp_path / "elsewhere")
+    save(tmp_path / "b" / "two.png", photo(20, 20))
+    gone, two = folder.new()
+    assert gone == Unreadable("a", "is no longer there") and two.name == "two.png"
+    assert list(folder.new()) == []
+    (tmp_path / "elsewhere").rename(tmp_path / "a")
+    assert list(folder.new()) == []
 
 
 def test_equal_names_in_different_folders_are_different_pictures(
