@@ -1,7 +1,8 @@
-"""The little statistics that the audit needs: AUC, and bootstrap intervals over pictures."""
+"""The little statistics that the audit needs: AUC, a test of it, and bootstrap intervals."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 Values = npt.NDArray[np.float64]
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+SHUFFLES = 9999
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,35 @@ def auc(members: Values, others: Values) -> float:
 
     The Mann-Whitney statistic over its maximum.
     """
+    rank_sum = float(_ranks(members, others)[: len(members)].sum())
+    return (rank_sum - len(members) * (len(members) + 1) / 2) / (len(members) * len(others))
+
+
+def chance(members: Values, others: Values, *, seed: int, shuffles: int = SHUFFLES) -> float:
+    """How often an AUC as high comes about where who is a member was drawn by lot: above 0 to 1.
+
+    A one-sided permutation test, of ranks: whatever the scores' distribution and however few they
+    are, of two groups that do not differ no more than a share p gets p or less.
+    """
+    ranks = _ranks(members, others)
+    rng = np.random.default_rng(seed)
+    found = ranks[: len(members)].sum()
+    # Ranks are whole or half numbers, so their sums are exact and equal ones are equal.
+    as_high = sum(rng.permutation(ranks)[: len(members)].sum() >= found for _ in range(shuffles))
+    return float(1 + as_high) / (1 + shuffles)
+
+
+def least_chance(members: int, others: int) -> float:
+    """What `chance` comes to where the groups of so many pictures do not overlap at all."""
+    return 1.0 / math.comb(members + others, others)
+
+
+def _ranks(members: Values, others: Values) -> Values:
+    """Of all values, from 1; of equal ones, their mean."""
     values = np.concatenate([members, others])
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # of equal values, their mean rank
-    rank_sum = float(ranks[place[: len(members)]].sum())
-    return (rank_sum - len(members) * (len(members) + 1) / 2) / (len(members) * len(others))
+    ranks: Values = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return ranks
 
 
 def bootstrap(

@@ -127,10 +127,12 @@ def membership_part(m: Membership | None, control: Control | None) -> list[str]:
         ),
         text(
             f"The attacker's score (AUC): 0.5 is guessing, 1 is certainty. {m.finding} {saving}.",
-            f"The interval is {m.auc_calibrated.width:.2f} wide, as only {m.held_out_pictures} "
-            "pictures of the same sources were kept from training: a weak memory for many "
-            f"pictures, up to an AUC of {m.auc_calibrated.high:.2f}, cannot be excluded "
-            "by this test.",
+            "What decides is how often so high a score comes by chance: less than 2.5 % of the "
+            "time is too rare.",
+            f"The 95 % interval is {m.auc_calibrated.width:.2f} wide, as only "
+            f"{m.held_out_pictures} pictures of the same sources were kept from training: a weak "
+            f"memory for many pictures, up to an AUC of {m.auc_calibrated.high:.2f}, cannot be "
+            "excluded by this test.",
         ),
         minor("The control: a model that memorises on purpose"),
         text(

@@ -57,6 +57,7 @@ def test_a_dictionary_is_caught(codec: Gencodec, groups: tuple[list[Photo], list
     found = attack(cheat, seen, others, seed=0, side=64, crops=1)
     assert not found.passed
     assert found.auc_calibrated.low > 0.9
+    assert found.p_value is not None and found.p_value < 0.025
     assert "knows" in found.finding
 
 
@@ -75,6 +76,9 @@ def test_pictures_too_small_are_no_evidence(codec: Gencodec, named: Named, photo
     small = [named("a", photo(40, 200)), named("b", photo(200, 40))]
     with pytest.raises(ValueError, match="64 pixels"):
         attack(codec.codec, small, small, seed=0, side=64, crops=1)
+    few = [named(name, photo(64, 64)) for name in "ab"]
+    with pytest.raises(ValueError, match="2 and 2 pictures are too few"):
+        attack(codec.codec, few, few, seed=0, side=64, crops=1)
 
 
 def test_the_largest_crop_that_most_pictures_have(named: Named) -> None:
