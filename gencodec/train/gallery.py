@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from gencodec.errors import OutputError
 from gencodec.image import Pixels, atomic_write
 
 from .photos import Photo, PhotoFolder, Unreadable, held_out
@@ -30,6 +31,7 @@ class Gallery:
         self._kept: set[str] = set()
         self._rows: list[tuple[str, str, int, int, str]] = []
         self._arrived: queue.SimpleQueue[Photo] = queue.SimpleQueue()
+        self._unwritten = False
         self._over = threading.Event()
 
     def read(self) -> Iterator[Photo]:
@@ -41,17 +43,28 @@ class Gallery:
                 yield found
 
     def settle(self, training: Sequence[Photo], kept: Sequence[Photo]) -> None:
-        """Note which pictures are trained on and which are held out, and write the list."""
+        """Note which pictures are trained on and which are held out, and write the list.
+
+        OutputError when it cannot be written; what is noted then stands in the next one.
+        """
         self._kept |= {photo.name for photo in kept}
         for photos, part in ((training, "trained"), (kept, "held out")):
             for photo in photos:
                 height, width = photo.pixels.shape[:2]
                 self._rows.append((photo.name, photo.sha256, width, height, part))
+        self._unwritten = True
+        self.write_list()
+
+    def write_list(self) -> None:
+        """Write the list where it lacks something; OutputError when that cannot be."""
+        if not self._unwritten:
+            return
         text = io.StringIO(newline="")
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(sorted(self._rows))
         atomic_write(self._run / PICTURES, text.getvalue().encode(), overwrite=True)
+        self._unwritten = False
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -72,13 +85,20 @@ class Gallery:
                     return
 
     def arrivals(self) -> list[Pixels]:
-        """The pictures to train on that have come since the last call."""
+        """The pictures to train on that have come since the last call.
+
+        A list that cannot be written costs a line, and is written at a later call or by
+        :meth:`write_list`.
+        """
         arrived = []
         while not self._arrived.empty():
             arrived.append(self._arrived.get())
-        if not arrived:
-            return []
         kept = {photo.name for photo in arrived if held_out(photo.name)} | self._kept
         training = [photo for photo in arrived if photo.name not in kept]
-        self.settle(training, [photo for photo in arrived if photo.name in kept])
+        try:
+            if arrived:
+                self.settle(training, [photo for photo in arrived if photo.name in kept])
+            self.write_list()
+        except OutputError as error:
+            self._say(f"{error}; training goes on, and the list of pictures is written later")
         return [photo.pixels for photo in training]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from gencodec.image import atomic_write
 
@@ -87,7 +88,8 @@ def read_log(run: Path) -> list[Row]:
     """The rows of a run's log that still count, by ascending step.
 
     After a kill or a return to a checkpoint, steps repeat: the later rows replace the earlier.
-    A line that was cut short is left out.
+    Of one step that is progress, and what is held out after it; an event replaces only what came
+    of later steps.  A line that was cut short is left out.
     """
     rows: list[Row] = []
     for line in (run / LOG).read_text(encoding="utf-8").splitlines():
@@ -97,10 +99,17 @@ def read_log(run: Path) -> list[Row]:
             continue
         if not (isinstance(row, dict) and isinstance(row.get("step"), int)):
             continue
-        while rows and (rows[-1]["step"], "held_out" in rows[-1]) >= (  # type: ignore[operator]
-            row["step"],
-            "held_out" in row,
-        ):
-            rows.pop()
-        rows.append(row)
+        end = len(rows)
+        while end and rows[end - 1]["step"] >= row["step"]:  # type: ignore[operator]
+            end -= 1
+        rows[end:] = [*(before for before in rows[end:] if not _replaces(row, before)), row]
     return rows
+
+
+def _replaces(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether a row of the log leaves one before it no place."""
+    if row["step"] != before["step"]:
+        return bool(row["step"] < before["step"])
+    if "event" in row or "event" in before:
+        return False
+    return "held_out" in before or "held_out" not in row

@@ -30,7 +30,7 @@ from .store import PhotoStore, on_device
 from .update import REPORT, Manner, Stepper, average, precision_of, set_rate
 
 LOOK_EVERY = 25
-"""Steps between two looks at the losses."""
+"""Steps between two looks at the losses, and how many of the last are judged together."""
 
 ROW_SECONDS = 10.0
 """The least time between two rows of the log."""
@@ -75,6 +75,7 @@ class Training:
         self._snapshot = snapshot
         self._too_small = 0
         self._reports: list[Tensor] = []
+        self._lately: list[bool] = []
         self._clear_row()
         self._stepper = self._fresh_stepper()
 
@@ -91,7 +92,11 @@ class Training:
         self._tell_of_small_pictures()
         self.state.vae.train()
         next_save = self.state.elapsed + plan.checkpoint_minutes * 60.0
-        while plan.part(self.state.step, self.state.elapsed) < 1.0 and not stop():
+
+        def under_way() -> bool:
+            return plan.part(self.state.step, self.state.elapsed) < 1.0 and not stop()
+
+        while under_way() or (self._look() and under_way()):  # the last look may lead back
             with self._timed():
                 self._step()
             if len(self._reports) == LOOK_EVERY:
@@ -99,7 +104,6 @@ class Training:
             if self.state.elapsed >= next_save:
                 next_save = self.state.elapsed + plan.checkpoint_minutes * 60.0
                 self._checkpoint()
-        self._look()
         done = plan.part(self.state.step, self.state.elapsed) >= 1.0
         self._write_row()
         self._save()
@@ -130,10 +134,14 @@ class Training:
         state.step += 1
         self._row_pixels += count * side**2
 
-    def _look(self) -> None:
-        """Read the reports since the last look, which waits for the device."""
+    def _look(self) -> bool:
+        """Read the reports since the last look, which waits for the device.
+
+        True when they led back to a checkpoint.  A look before one may be of a single step, which
+        says nothing by itself, so the steps of the looks before it count as well.
+        """
         if not self._reports:
-            return
+            return False
         watch = Stopwatch()
         reports = torch.stack(self._reports).double().cpu().numpy()
         waited = watch.seconds()
@@ -142,16 +150,20 @@ class Training:
             self._row_seconds += waited
         self._reports = []
         finite = np.isfinite(reports).all(1)
-        if finite.mean() < 0.5:
+        self._lately = [*self._lately, *finite.tolist()][-LOOK_EVERY:]
+        broken = not finite.all() and not is_finite(self.state.vae)
+        if broken or 2 * self._lately.count(False) > LOOK_EVERY:
             self._go_back()
-            return
+            return True
         if not finite.all():
             self._journal.event(
                 self.state, f"{np.count_nonzero(~finite)} steps without a finite loss passed over"
             )
-        self._row_reports.append(reports[finite])
+        if finite.any():
+            self._row_reports.append(reports[finite])
         if self._row_seconds >= ROW_SECONDS:
             self._write_row()
+        return False
 
     def _write_row(self) -> None:
         if self._row_reports:
@@ -184,6 +196,7 @@ class Training:
         use_same_gradient(self.state.vae, state.vae)
         self.state.vae.train()
         self._stepper = self._fresh_stepper()
+        self._lately = []
         self._clear_row()
         what = f"loss not finite at step {failed}: back to step {self.state.step}, half the rate"
         self._journal.event(self.state, what)

@@ -104,6 +104,7 @@ def run_training(
             snapshot=lambda state: product.snapshot(state.average),
         )
         done = training_run.to_the_end((lambda: False) if stop is None else stop)
+    gallery.write_list()
     if done:
         product.finish(training_run.state.average.cpu().eval(), store, evaluation, say)
 

@@ -101,6 +101,16 @@ def test_the_drawing_survives_any_log(tmp_path: Path) -> None:
     assert draw_log(kept).startswith(b"\x89PNG")
 
 
+def test_an_event_takes_no_rows_of_its_step_away(tmp_path: Path) -> None:
+    step, later = {"step": 5, "minutes": 1.0}, {"step": 9, "minutes": 2.0}
+    rows = [{**step, "loss": 2.0}, {**step, "held_out": [[0.1, 25.0]]}, {**step, "event": "3 came"}]
+    lost = [{**later, "loss": 1.0}, {**later, "held_out": [[0.1, 26.0]]}]
+    back = {**step, "event": "back to step 5"}
+    lines = [*rows, *lost, back]
+    (tmp_path / LOG).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_log(tmp_path) == [*rows, back]
+
+
 def test_a_run_by_steps(photo: Photo, tmp_path: Path) -> None:
     plan = TrainingPlan(steps=4, crops=1, crop_side=64, final_crop_side=64)
     state = new_state(fresh(), plan)

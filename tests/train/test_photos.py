@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gencodec.errors import ImageError
+from gencodec.errors import ImageError, OutputError
 from gencodec.image import read_picture, three_channels
 from gencodec.train import gallery
 from gencodec.train.photos import (
@@ -231,6 +231,35 @@ def test_a_gallery_notes_what_comes_while_it_watches(
     table = (run / "pictures.csv").read_text().splitlines()
     parts = {line.split(",")[0]: line.split(",")[-1] for line in table[1:]}
     assert parts == {"0033.png": "held out", "first.png": "trained", "later.png": "trained"}
+
+
+def test_a_list_that_cannot_be_written_is_written_later(
+    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full while pictures arrive costs a line, and neither the run nor a row."""
+    monkeypatch.setattr(gallery, "WATCH_SECONDS", 0.01)
+    save(tmp_path / "pictures" / "first.png", photo(20, 20))
+    run = tmp_path / "run"
+    run.mkdir()
+    said: list[str] = []
+    watcher = gallery.Gallery([tmp_path / "pictures"], run, said.append)
+    watcher.settle(list(watcher.read()), [])
+    run.rename(tmp_path / "away")  # as good as a full disk
+    arrived: list[np.ndarray] = []
+    with watcher.watching():
+        save(tmp_path / "pictures" / "later.png", photo(24, 20))
+        for _ in range(1000):
+            arrived += watcher.arrivals()
+            if arrived:
+                break
+            time.sleep(0.01)
+    assert len(arrived) == 1 and any("training goes on" in line for line in said)
+    with pytest.raises(OutputError):
+        watcher.write_list()
+    (tmp_path / "away").rename(run)
+    assert watcher.arrivals() == []
+    table = (run / "pictures.csv").read_text()
+    assert "first.png" in table and "later.png" in table
 
 
 def test_a_source_that_is_none_is_named(photo: Make, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,42 @@ def test_a_run_goes_back_to_its_last_checkpoint(
     assert bool(torch.isfinite(training.state.vae.g_s.leave.bias).all())  # type: ignore[arg-type]
     assert load_checkpoint(tmp_path, plan, CPU).returns == 1
     assert 12 < training.state.step < 20  # the time is spent, the steps are not
+
+
+def test_one_step_alone_in_a_look_leads_nowhere(photo: Photo, tmp_path: Path) -> None:
+    """Just before a checkpoint, or as the last of the run: it changes nothing, as any other."""
+    plan = replace(plan_of(0, checkpoint_minutes=1 / 60.0, crops=1), minutes=None, steps=6)
+    store = FragileStore([photo(128, 144)], CPU)
+    store.spoil = {4, 6}
+    said: list[str] = []
+    training = train(
+        *(new_state(fresh(), plan), store, batch(photo), plan, tmp_path), say=said.append
+    )
+    assert (training.state.returns, training.state.step) == (0, 6)
+    assert sum("1 steps without a finite loss" in line for line in said) == 2
+
+
+def test_steps_without_a_loss_are_counted_over_several_looks(
+    photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a checkpoint after each two steps no look ever sees more."""
+    monkeypatch.setattr(loop, "LOOK_EVERY", 6)
+    plan = plan_of(20, checkpoint_minutes=2 / 60.0, crops=1)
+    store = FragileStore([photo(128, 144)], CPU)
+    store.spoil = {5, 6, 7, 8}
+    training = train(new_state(fresh(), plan), store, batch(photo), plan, tmp_path)
+    assert training.state.returns == 1
+
+
+def test_a_return_at_the_end_is_not_the_end(photo: Photo, tmp_path: Path) -> None:
+    """By steps: those that were lost are taken again, and the plan is done."""
+    plan = replace(plan_of(0, checkpoint_minutes=4 / 60.0, crops=1), minutes=None, steps=6)
+    state = new_state(fresh(), plan)
+    store = FragileStore([photo(128, 144)], CPU)
+    store.at(6, lambda: nan(state))
+    training = train(state, store, batch(photo), plan, tmp_path)
+    assert training.state.step == 6 and training.state.returns == 1
+    assert load_checkpoint(tmp_path, plan, CPU).step == 6
 
 
 def test_a_loss_that_stays_no_number_ends_the_run(
