@@ -13,23 +13,40 @@ from pathlib import Path
 from gencodec.errors import OutputError
 from gencodec.image import Pixels, atomic_write
 
-from .photos import Photo, PhotoFolder, Unreadable, held_out
+from .checkpoint import CHECKPOINT
+from .photos import Photo, PhotoFolder, Seen, Unreadable, split
 
 PICTURES = "pictures.csv"
 WATCH_SECONDS = 20.0
 
 COLUMNS = ("file", "sha256", "width", "height", "split")
+TRAINED, KEPT_OUT = "trained", "held out"
+
+Row = tuple[str, str, int, int, str]
+"""Of COLUMNS."""
 
 
 class Gallery:
-    """Reads pictures and remembers them; ``run/pictures.csv`` lists each with its SHA-256."""
+    """Reads pictures and remembers them; ``run/pictures.csv`` lists each with its SHA-256.
+
+    A run that goes on keeps to what its list says: what was trained on is trained on, what was held
+    out is held out, and what has gone since stays listed.
+    """
 
     def __init__(self, sources: Sequence[Path], run: Path, say: Callable[[str], None]) -> None:
         self._folder = PhotoFolder(sources)
         self._run = run
         self._say = say
-        self._kept: set[str] = set()
-        self._rows: list[tuple[str, str, int, int, str]] = []
+        self._rows: list[Row] = []
+        self._earlier = self._listed()
+        trained, kept = (
+            [row for row in self._earlier if row[4] == part] for part in (TRAINED, KEPT_OUT)
+        )
+        self._seen = Seen(
+            frozenset(row[1] for row in trained),
+            frozenset(row[1] for row in kept),
+            frozenset(row[0] for row in kept),
+        )
         self._arrived: queue.SimpleQueue[Photo] = queue.SimpleQueue()
         self._unwritten = False
         self._over = threading.Event()
@@ -42,13 +59,31 @@ class Gallery:
             else:
                 yield found
 
+    def _listed(self) -> list[Row]:
+        """What the run's list says, if the run has begun."""
+        path = self._run / PICTURES
+        if not (self._run / CHECKPOINT).exists() or not path.exists():
+            return []
+        try:
+            return [
+                (row["file"], row["sha256"], int(row["width"]), int(row["height"]), row["split"])
+                for row in read_rows(path)
+            ]
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            self._say(f"{path}: not a list of pictures, so what was held out is not known: {error}")
+            return []
+
+    def split(self, photos: Sequence[Photo]) -> tuple[list[Photo], list[Photo]]:
+        """(to train on, held out) of the pictures a run begins or goes on with."""
+        return split(photos, self._seen)
+
     def settle(self, training: Sequence[Photo], kept: Sequence[Photo]) -> None:
         """Note which pictures are trained on and which are held out, and write the list.
 
         OutputError when it cannot be written; what is noted then stands in the next one.
         """
-        self._kept |= {photo.name for photo in kept}
-        for photos, part in ((training, "trained"), (kept, "held out")):
+        self._seen = self._seen.and_of(training, kept)
+        for photos, part in ((training, TRAINED), (kept, KEPT_OUT)):
             for photo in photos:
                 height, width = photo.pixels.shape[:2]
                 self._rows.append((photo.name, photo.sha256, width, height, part))
@@ -62,7 +97,9 @@ class Gallery:
         text = io.StringIO(newline="")
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)
-        table.writerows(sorted(self._rows))
+        here = {row[:2] for row in self._rows}
+        gone = [row for row in self._earlier if row[:2] not in here]
+        table.writerows(sorted([*gone, *self._rows]))
         atomic_write(self._run / PICTURES, text.getvalue().encode(), overwrite=True)
         self._unwritten = False
 
@@ -93,12 +130,17 @@ class Gallery:
         arrived = []
         while not self._arrived.empty():
             arrived.append(self._arrived.get())
-        kept = {photo.name for photo in arrived if held_out(photo.name)} | self._kept
-        training = [photo for photo in arrived if photo.name not in kept]
+        training, kept = split(arrived, self._seen, first=False)
         try:
             if arrived:
-                self.settle(training, [photo for photo in arrived if photo.name in kept])
+                self.settle(training, kept)
             self.write_list()
         except OutputError as error:
             self._say(f"{error}; training goes on, and the list of pictures is written later")
         return [photo.pixels for photo in training]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """A list of pictures."""
+    with open(path, encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))

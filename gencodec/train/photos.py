@@ -163,20 +163,46 @@ def _lot(name: str) -> int:
     return int.from_bytes(hashlib.sha256(original_of(name).encode()).digest()[:4], "big")
 
 
-def split(photos: Sequence[Photo]) -> tuple[list[Photo], list[Photo]]:
-    """(to train on, held out).
+@dataclass(frozen=True)
+class Seen:
+    """What a run has done with pictures so far, by SHA-256, and the names of those held out."""
 
-    Where the lot keeps none that can be measured, that with the lowest name-hash is held out too,
-    unless it is the only one.
+    trained: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    kept_names: frozenset[str] = frozenset()
+
+    def and_of(self, training: Sequence[Photo], kept: Sequence[Photo]) -> Seen:
+        """The same with further pictures."""
+        return Seen(
+            self.trained | {photo.sha256 for photo in training},
+            self.kept | {photo.sha256 for photo in kept},
+            self.kept_names | {photo.name for photo in kept},
+        )
+
+
+def split(
+    photos: Sequence[Photo], seen: Seen = Seen(), *, first: bool = True
+) -> tuple[list[Photo], list[Photo]]:
+    """(to train on, held out): by what was seen, else by the lot; copies go the same way.
+
+    first: where that holds none out that can be measured, the one with the lowest name-hash of
+    those not trained on yet is held out too, unless there is no other to train on.
     """
-    kept = {photo.name for photo in photos if held_out(photo.name)}
-    large = [photo for photo in photos if is_large_enough(photo.pixels)] or photos
-    free = [photo.name for photo in large if photo.name not in kept]
-    if len(free) == len(large) > 1:
-        kept.add(min(free, key=_lot))
+
+    def is_kept(photo: Photo) -> bool:
+        return photo.sha256 in seen.kept or photo.name in seen.kept_names or held_out(photo.name)
+
+    free = [photo for photo in photos if photo.sha256 not in seen.trained]
+    kept = {photo.sha256 for photo in free if is_kept(photo)}
+    if first:
+        large = [photo for photo in photos if is_large_enough(photo.pixels)] or photos
+        digests = {photo.sha256 for photo in large}
+        left = [photo for photo in large if photo.sha256 not in seen.trained]
+        if left and len(digests) > 1 and not digests & kept:
+            kept.add(min(left, key=lambda photo: _lot(photo.name)).sha256)
     return (
-        [photo for photo in photos if photo.name not in kept],
-        [photo for photo in photos if photo.name in kept],
+        [photo for photo in photos if photo.sha256 not in kept],
+        [photo for photo in photos if photo.sha256 in kept],
     )
 
 

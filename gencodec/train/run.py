@@ -25,7 +25,7 @@ from .heldout import planes
 from .loop import Training
 from .meter import peak_flops, training_flops_per_pixel
 from .notes import RunNote, note_run, read_note
-from .photos import LEAST_SIDE, Photo, centre_crops, is_large_enough, split
+from .photos import LEAST_SIDE, Photo, centre_crops, is_large_enough
 from .plan import TrainingPlan
 from .product import EncoderProduct, WeightsProduct
 from .start import start_from_block_transform
@@ -71,7 +71,7 @@ def run_training(
     gallery = Gallery(sources, run, say)
     _make_folder(run)
     torch.manual_seed(plan.seed)
-    training, kept = split(list(gallery.read()))
+    training, kept = gallery.split(list(gallery.read()))
     if not training:
         raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")
     evaluation = _evaluation(training, kept)

@@ -26,7 +26,7 @@ from gencodec.model.locate import weights_directory
 from .card import TrainingRecord
 from .compaction import SAMPLES, add_reference, compact_weights, reference_of
 from .export import measured, ship
-from .gallery import PICTURES
+from .gallery import KEPT_OUT, PICTURES, TRAINED, read_rows
 from .journal import read_log
 from .notes import read_note
 from .photos import Photo, PhotoFolder, original_of
@@ -34,7 +34,7 @@ from .product import WEIGHTS
 from .rest import trained_pictures
 from .run import evaluation_crops
 
-TRAINED, KEPT_OUT, UNUSED = "trained", "held out", "unused"
+UNUSED = "unused"
 
 
 def read_pictures(runs: Sequence[Path], folder: Path) -> list[dict[str, str]]:
@@ -55,24 +55,21 @@ def read_pictures(runs: Sequence[Path], folder: Path) -> list[dict[str, str]]:
     # Last what tells of sources and licences too, which then stands.
     seen = {row["sha256"]: row for path in lists for row in _trained_on(path)}
     originals = {original_of(row["file"]) for row in seen.values()}
+    own = {row["sha256"] for row in rows}
+    # One file may be listed under several names, of which older runs held out some.
+    trained = seen.keys() | {row["sha256"] for row in rows if row["split"] == TRAINED}
     for row in rows:
-        if seen.pop(row["sha256"], None):
+        if row["sha256"] in trained:
             row["split"] = TRAINED
         elif row["split"] == KEPT_OUT and original_of(row["file"]) in originals:
             row["split"] = UNUSED
-    return rows + list(seen.values())
+    return rows + [row for digest, row in seen.items() if digest not in own]
 
 
 def _trained_on(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         raise WeightsError(f"the list of what was trained on before, {path}, is missing")
     return [row for row in read_rows(path) if row["split"] == TRAINED]
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """A list of pictures."""
-    with open(path, encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
 
 
 def record_of(run: Path, pictures: Sequence[dict[str, str]]) -> TrainingRecord:

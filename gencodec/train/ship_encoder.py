@@ -23,13 +23,13 @@ from gencodec.model.weights import load_weights
 
 from .card import TrainingRecord, encoder_card
 from .export import judged, predecessor
-from .gallery import PICTURES
+from .gallery import PICTURES, TRAINED, read_rows
 from .heldout import rounded_curve
 from .notes import read_note
 from .plan import TrainingPlan
 from .product import ENCODER, measured_encoder
 from .run import evaluation_crops
-from .ship import TRAINED, held_out_pixels, read_pictures, read_rows, record_of
+from .ship import held_out_pixels, read_pictures, record_of
 
 
 def ship_encoder(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gencodec.errors import ImageError, OutputError
+from gencodec.errors import ImageError
 from gencodec.image import read_picture, three_channels
-from gencodec.train import gallery
 from gencodec.train.photos import (
     Photo,
     PhotoFolder,
@@ -152,7 +150,7 @@ def test_held_out_is_settled_by_the_name_alone() -> None:
 
 
 def named(*names: str) -> list[Photo]:
-    return [Photo(name, "", np.full((2, 2, 3), k, np.uint8)) for k, name in enumerate(names)]
+    return [Photo(name, name, np.full((2, 2, 3), k, np.uint8)) for k, name in enumerate(names)]
 
 
 def test_every_collection_has_something_held_out() -> None:
@@ -169,7 +167,7 @@ def test_what_is_held_out_can_be_measured() -> None:
     """A picture of a few pixels that the lot keeps, or that is alone with another, is none."""
 
     def of(name: str, side: int) -> Photo:
-        return Photo(name, "", np.zeros((side, side + 8, 3), np.uint8))
+        return Photo(name, name, np.zeros((side, side + 8, 3), np.uint8))
 
     tiny, large = of("0033.png", 20), [of(f"{name}.png", 64) for name in "abc"]
     assert {photo.name for photo in split([tiny, *large])[1]} > {"0033.png"}
@@ -177,6 +175,14 @@ def test_what_is_held_out_can_be_measured() -> None:
     assert [photo.name for photo in training if photo.name != "d.png"] == ["a.png", "b.png"]
     assert kept == [large[2]]
     assert split([of("d.png", 63), large[0]])[1] == []
+
+
+def test_copies_of_a_picture_go_the_same_way() -> None:
+    """One that the lot keeps takes copies under other names with it."""
+    kept, other = Photo("0033.png", "same", np.zeros((2, 2, 3), np.uint8)), named("a.png", "b.png")
+    copy = Photo("export/0033.png", "same", kept.pixels)
+    training, held = split([copy, kept, *other])
+    assert training == other and held == [copy, kept]
 
 
 def test_pictures_that_come_later_are_given_once(photo: Make, tmp_path: Path) -> None:
@@ -204,62 +210,6 @@ def test_pictures_that_come_later_are_given_once(photo: Make, tmp_path: Path) ->
     names = [found.name for found in (*early, *late) if isinstance(found, Photo)]
     assert sorted(names) == ["0.png", "1.png", "2.png"]
     assert list(folder.new()) == []
-
-
-def test_a_gallery_notes_what_comes_while_it_watches(
-    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gallery, "WATCH_SECONDS", 0.01)
-    pictures, run = tmp_path / "pictures", tmp_path / "run"
-    run.mkdir()
-    save(pictures / "first.png", photo(20, 20))
-    said: list[str] = []
-    watcher = gallery.Gallery([pictures], run, said.append)
-    watcher.settle(list(watcher.read()), [])
-    assert watcher.arrivals() == []
-    with watcher.watching():
-        save(pictures / "0033.png", photo(20, 20))  # one that the lot holds out
-        save(pictures / "later.png", photo(24, 20))
-        (pictures / "broken.png").write_bytes(b"")
-        arrived: list[np.ndarray] = []
-        for _ in range(1000):
-            arrived += watcher.arrivals()
-            if arrived and any("broken.png" in line for line in said):
-                break
-            time.sleep(0.01)
-    assert [pixels.shape for pixels in arrived] == [(24, 20, 3)]
-    table = (run / "pictures.csv").read_text().splitlines()
-    parts = {line.split(",")[0]: line.split(",")[-1] for line in table[1:]}
-    assert parts == {"0033.png": "held out", "first.png": "trained", "later.png": "trained"}
-
-
-def test_a_list_that_cannot_be_written_is_written_later(
-    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk that is full while pictures arrive costs a line, and neither the run nor a row."""
-    monkeypatch.setattr(gallery, "WATCH_SECONDS", 0.01)
-    save(tmp_path / "pictures" / "first.png", photo(20, 20))
-    run = tmp_path / "run"
-    run.mkdir()
-    said: list[str] = []
-    watcher = gallery.Gallery([tmp_path / "pictures"], run, said.append)
-    watcher.settle(list(watcher.read()), [])
-    run.rename(tmp_path / "away")  # as good as a full disk
-    arrived: list[np.ndarray] = []
-    with watcher.watching():
-        save(tmp_path / "pictures" / "later.png", photo(24, 20))
-        for _ in range(1000):
-            arrived += watcher.arrivals()
-            if arrived:
-                break
-            time.sleep(0.01)
-    assert len(arrived) == 1 and any("training goes on" in line for line in said)
-    with pytest.raises(OutputError):
-        watcher.write_list()
-    (tmp_path / "away").rename(run)
-    assert watcher.arrivals() == []
-    table = (run / "pictures.csv").read_text()
-    assert "first.png" in table and "later.png" in table
 
 
 def test_a_source_that_is_none_is_named(photo: Make, tmp_path: Path) -> None:

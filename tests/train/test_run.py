@@ -22,6 +22,7 @@ from gencodec.model.weights import load_weights, thaw
 from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
+from gencodec.train.gallery import PICTURES
 from gencodec.train.notes import NOTE, RunNote, note_run
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.product import CURVE, ENCODER, WEIGHTS
@@ -97,7 +98,11 @@ def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
     run(pictures, folder)
     checkpoint = torch.load(folder / CHECKPOINT, weights_only=True)
     assert checkpoint["step"] == 3
+    listed_before = (folder / PICTURES).read_text()
+    held = next(line.split(",")[0] for line in listed_before.splitlines() if "held out" in line)
+    (pictures / held).rename(tmp_path / held)  # a picture that has gone changes nothing of others
     again = run(pictures, folder)
+    assert (folder / PICTURES).read_text() == listed_before
     assert any("resumed at step 3" in line for line in again)
     assert torch.load(folder / CHECKPOINT, weights_only=True)["step"] == 3
     longer = TrainingPlan(minutes=5 / 60, crops=2, crop_side=64, final_crop_side=64)
@@ -222,6 +227,12 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     (later / "pictures.csv").write_text(f"{heading}\n" + row.format("d", "held out"))
     split = {each["file"]: each["split"] for each in read_pictures([tmp_path, later], tmp_path)}
     assert split == dict.fromkeys(["d.avif", "a__crop.avif", "e.avif"], "trained")
+    copies = [row.format("d", "held out"), row.format("d", "held out").replace("d.", "copy.", 1)]
+    own_copy = [row.format("f", "held out"), row.format("f", "trained").replace("f.", "g.", 1)]
+    (later / "pictures.csv").write_text("\n".join([heading, *copies, *own_copy]))
+    split = {each["file"]: each["split"] for each in read_pictures([tmp_path, later], tmp_path)}
+    assert split.keys() > {"d.avif", "copy.avif", "f.avif", "g.avif"}
+    assert set(split.values()) == {"trained"}
     (tmp_path / "first.pictures.csv").unlink()
     with pytest.raises(WeightsError, match=r"first\.pictures\.csv, is missing"):
         read_pictures([tmp_path], tmp_path)
