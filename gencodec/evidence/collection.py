@@ -19,7 +19,7 @@ from PIL import Image
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels
-from gencodec.train.photos import SUFFIXES, Photo, eight_bits, held_out
+from gencodec.train.photos import SUFFIXES, Photo, as_text, eight_bits, held_out
 
 TRAINED, HELD_OUT = "trained", "held out"
 
@@ -69,7 +69,7 @@ def sources(places: Iterable[Path]) -> Iterator[Source]:
             if path.suffix == ".tar":
                 yield from _archived(path)
             elif path.suffix.lower() in SUFFIXES:
-                yield Source(path.name, path.read_bytes())
+                yield Source(as_text(path.name), path.read_bytes())
 
 
 def read_collection(places: Sequence[Path], listing: Path | None) -> Collection:
@@ -128,7 +128,7 @@ def _archived(path: Path) -> Iterator[Source]:
         for member in archive:
             handle = archive.extractfile(member) if member.isfile() else None
             if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
-                yield Source(member.name, handle.read())
+                yield Source(as_text(member.name), handle.read())
 
 
 def _read_listing(path: Path) -> dict[str, tuple[str, str]]:

@@ -33,7 +33,7 @@ def without_thumbnail(exif: bytes) -> bytes:
     for offset, length in _OFFSETS.items():
         start = values.get(offset, 0)
         stop = start + values.get(length, 0)
-        if link + 4 <= start < stop <= len(exif):
+        if 8 <= start < stop <= len(exif) and (stop <= first or link + 4 <= start):
             patched[start:stop] = bytes(stop - start)
     struct.pack_into(order + "I", patched, link, 0)
     return bytes(patched)

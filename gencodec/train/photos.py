@@ -88,7 +88,7 @@ class PhotoFolder:
         for source in self._sources:
             if not source.exists():
                 if source not in self._gone:
-                    yield source, source.name, "is no longer there"
+                    yield source, as_text(source.name), "is no longer there"
                 self._gone.add(source)
                 continue
             self._gone.discard(source)
@@ -102,24 +102,30 @@ class PhotoFolder:
                     if self._seen.get(path) == stamp:
                         continue
                     self._seen[path] = stamp
-                    name = path.relative_to(folder).as_posix()
+                    name = as_text(path.relative_to(folder).as_posix())
                     if path.suffix.lower() == ".tar":
                         yield from self._members(path)
                     elif (path, name) not in self._given:
                         yield path, name, path.read_bytes()
                 except OSError as error:
-                    yield path, path.name, error.strerror or str(error)
+                    yield path, as_text(path.name), error.strerror or str(error)
 
     def _members(self, path: Path) -> Iterator[tuple[Path, str, bytes | str]]:
         try:
             with tarfile.open(path, "r:") as archive:
                 for member in archive:
                     wanted = Path(member.name).suffix.lower() in SUFFIXES
-                    if member.isfile() and wanted and (path, member.name) not in self._given:
+                    name = as_text(member.name)
+                    if member.isfile() and wanted and (path, name) not in self._given:
                         handle = archive.extractfile(member)
-                        yield path, member.name, handle.read() if handle else "no content"
+                        yield path, name, handle.read() if handle else "no content"
         except tarfile.TarError as error:
-            yield path, path.name, f"{error} (an archive cut short?)"
+            yield path, as_text(path.name), f"{error} (an archive cut short?)"
+
+
+def as_text(name: str) -> str:
+    """A name that lists can hold: bytes that are no UTF-8 as backslashes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _decode(name: str, data: bytes | str) -> Photo | Unreadable:

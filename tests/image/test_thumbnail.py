@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gencodec.image import without_thumbnail
+from gencodec.image.resolution import with_dpi
 
 MAKER = b"a maker\0"
 
@@ -48,6 +49,17 @@ def test_it_goes_and_nothing_else(order: str) -> None:
     found.load(left)
     assert found[0x010F] == "a maker"
     assert without_thumbnail(left) == left
+
+
+def test_a_directory_behind_it() -> None:
+    """As where a resolution was added."""
+    longer = with_dpi(block("<", small()), (300.0, 300.0))
+    assert longer is not None and small() in longer
+    left = without_thumbnail(longer)
+    assert b"\xff\xd8" not in left and len(left) == len(longer)
+    found = Image.Exif()
+    found.load(left)
+    assert (found[0x010F], found[0x011A]) == ("a maker", 300)
 
 
 @given(st.binary(max_size=120), st.sampled_from([b"II*\0", b"MM\0*", b""]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +98,20 @@ def test_pictures_of_8_bits_are_read_as_they_always_were(photo: Make, tmp_path: 
         with Image.open(tmp_path / name) as plain:
             assert np.array_equal(pixels, np.asarray(plain.convert("RGB"))), name
     assert len(found) == 3
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+def test_names_that_are_no_text(photo: Make, tmp_path: Path) -> None:
+    """They can be put in a list, and have a lot."""
+    png = save(tmp_path / "a.png", photo(20, 30))
+    (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(png)
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        member = tarfile.TarInfo(os.fsdecode(b"\xfe.png"))
+        member.size = len(png)
+        archive.addfile(member, io.BytesIO(png))
+    names = set(read(tmp_path))
+    assert names == {"a.png", "\\udcff.png", "\\udcfe.png"}
+    assert not any(held_out(name) for name in names)
 
 
 def test_a_broken_picture_is_reported_and_the_next_one_read(photo: Make, tmp_path: Path) -> None:
