@@ -14,6 +14,7 @@ from gencodec.image.resolution import (
     stated_dpi,
     with_dpi,
 )
+from gencodec.image.thumbnail import without_thumbnail
 
 MAX_METADATA_BYTES = 16 * 2**20
 
@@ -76,7 +77,9 @@ def _exif(image: Image.Image, notes: list[str]) -> bytes | None:
     if not block.startswith(_TIFF_STARTS):
         notes.append("damaged EXIF dropped")
         return None
-    block = reset_in_exif(block)
+    reset = reset_in_exif(block)
+    # The small picture in it lies as the large one lay; nothing would say so any more.
+    block = block if reset == block else without_thumbnail(reset)
     left = Image.Exif()
     try:
         left.load(block)

@@ -1,7 +1,8 @@
 """The small picture in an EXIF block, where it is no longer one of the picture.
 
 An EXIF block may end in a second directory with a picture of some 160 pixels (Exif 2.32, 4.5.7).
-Of a part of a picture it would go on showing the whole, which may be what was cut away.
+Of a part of a picture it would go on showing the whole, which may be what was cut away; of a
+picture that was turned upright it would lie on its side.
 """
 
 from __future__ import annotations

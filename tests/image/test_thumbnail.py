@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from gencodec.image import without_thumbnail
+from gencodec.image import read_picture, without_thumbnail
 from gencodec.image.resolution import with_dpi
 
 MAKER = b"a maker\0"
@@ -49,6 +49,25 @@ def test_it_goes_and_nothing_else(order: str) -> None:
     found.load(left)
     assert found[0x010F] == "a maker"
     assert without_thumbnail(left) == left
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_it_does_not_stay_on_its_side(turned: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    start = exif.tobytes().removeprefix(b"Exif\0\0")
+    order = "<" if start[:2] == b"II" else ">"
+    # Behind the directory of one entry comes the place of the next.
+    second = len(start)
+    pixels = second + 2 + 24 + 4
+    told = bytearray(start)
+    struct.pack_into(order + "I", told, 8 + 2 + 12, second)
+    jpeg = small()
+    tail = struct.pack(order + "HHHIIHHIII", 2, 513, 4, 1, pixels, 514, 4, 1, len(jpeg), 0)
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(buffer, "JPEG", exif=b"Exif\0\0" + bytes(told) + tail + jpeg)
+    kept = read_picture(buffer.getvalue()).exif
+    assert kept is not None and (jpeg in kept) == (turned == 1)
 
 
 def test_a_directory_behind_it() -> None:
