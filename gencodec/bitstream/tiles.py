@@ -47,6 +47,15 @@ class Box:
     def height(self) -> int:
         return self.bottom - self.top
 
+    def reduced(self, factor: int) -> Box:
+        """What it touches of a grid of squares of `factor` a side."""
+        return Box(
+            self.left // factor,
+            self.top // factor,
+            -(-self.right // factor),
+            -(-self.bottom // factor),
+        )
+
 
 @dataclass(frozen=True)
 class TileGrid:

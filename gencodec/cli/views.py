@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TypedDict
 
-from gencodec.bitstream import Container, Header, unpack, unpack_damaged, unpack_truncated
+from gencodec.bitstream import Box, Container, Header, unpack, unpack_damaged, unpack_truncated
 from gencodec.cli.failures import UsageError, visible
 from gencodec.cli.options import limits_of
 from gencodec.cli.targets import byte_count
@@ -98,12 +98,9 @@ def showing(allow_truncated: bool, args: argparse.Namespace) -> Showing:
 
 def size_of(args: argparse.Namespace, header: Header) -> tuple[int, int]:
     """Width and height of what the options show of a picture."""
-    factor = SCALES[args.scale]
     left, top, width, height = args.region or (0, 0, header.width, header.height)
-    return (
-        -(-(left + width) // factor) - left // factor,
-        -(-(top + height) // factor) - top // factor,
-    )
+    shown = Box(left, top, left + width, top + height).reduced(SCALES[args.scale])
+    return shown.width, shown.height
 
 
 def is_whole(args: argparse.Namespace) -> bool:

@@ -32,13 +32,7 @@ class View:
     @property
     def reduced(self) -> Box:
         """The box in reduced pixels."""
-        factor = self.factor
-        return Box(
-            self.box.left // factor,
-            self.box.top // factor,
-            -(-self.box.right // factor),
-            -(-self.box.bottom // factor),
-        )
+        return self.box.reduced(self.factor)
 
     def of(self, plane: Pixels) -> Pixels:
         """The same view of another plane (H, W) of the picture."""

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import gencodec
-from gencodec.bitstream import LATENTS, unpack, unpack_damaged
+from gencodec.bitstream import LATENTS, coded_pixels, unpack, unpack_damaged
 from gencodec.codec import Codec, tiles
 from gencodec.codec.latents import decode_latents
 from gencodec.errors import ChecksumError, GencodecError, LimitError, TruncatedError
 from gencodec.image import Picture, without_thumbnail
+from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.transforms import receptive_margin
 
 Photo = Callable[..., np.ndarray]
@@ -128,6 +129,11 @@ def test_large_pictures_have_tiles_of_themselves(
     for picture, pixels in zip([small, large, large], tiny.decompress_batch(streams), strict=True):
         assert pixels.shape == picture.shape
     assert gencodec.info(tiny.compress(large, tile=None)).tile_side is None
+
+
+def test_the_format_and_the_network_mean_the_same_latents() -> None:
+    assert coded_pixels(1, 1) == LATENT_STRIDE**2
+    assert coded_pixels(LATENT_STRIDE, LATENT_STRIDE + 1) == 2 * LATENT_STRIDE**2
 
 
 def test_tiles_that_cannot_be(tiny: Codec, photo: Photo) -> None:

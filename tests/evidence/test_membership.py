@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gencodec.bench.own_codec import Gencodec
-from gencodec.evidence.membership import attack, side_for
+from gencodec.evidence.membership import TOO_RARE, attack, side_for
+from gencodec.evidence.statistics import chance
 from gencodec.train.photos import Photo
 
 Make = Callable[..., np.ndarray]
 Named = Callable[[str, np.ndarray], Photo]
+EVIDENCE = Path(__file__).resolve().parents[2] / "docs" / "evidence"
 
 
 class Dictionary:
@@ -70,6 +74,21 @@ def test_equal_groups_cannot_be_told_apart(
     assert found.auc_calibrated.value == found.auc_loss.value == 0.5
     assert found.saving_percent is None or abs(found.saving_percent.value) < 1e-6
     assert [len(row.bpp) for row in found.pictures] == [3] * 8
+
+
+@pytest.mark.parametrize("name", ["audit", "audit-ssim"])
+def test_the_reports_from_before_the_test_pass_it(name: str) -> None:
+    """As docs/evidence.md says: the shipped weights do, and what memorised on purpose does not."""
+    report = json.loads((EVIDENCE / f"{name}.json").read_text())
+    for part, expected in (
+        (report["membership"], True),
+        (report["control"]["membership"], False),
+    ):
+        scores = [
+            np.array([-row["calibrated"] for row in part["pictures"] if row["trained"] is member])
+            for member in (True, False)
+        ]
+        assert (chance(*scores, seed=0) > TOO_RARE) is expected
 
 
 def test_pictures_too_small_are_no_evidence(codec: Gencodec, named: Named, photo: Make) -> None:

@@ -75,12 +75,17 @@ def test_a_run_that_never_began_binds_nobody(photo: Make, tmp_path: Path) -> Non
     assert len(again) == 2 and "held out" in again.values()
 
 
-def test_copies_that_arrive_go_the_way_of_the_first(
-    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run that looks for new pictures all the time."""
     monkeypatch.setattr(gallery, "WATCH_SECONDS", 0.01)
-    folder, run = tmp_path / "pictures", tmp_path / "run"
-    run.mkdir()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return folder
+
+
+def test_copies_that_arrive_go_the_way_of_the_first(photo: Make, tmp_path: Path, run: Path) -> None:
+    folder = tmp_path / "pictures"
     save(folder / "0033.png", photo(64, 64, 1))
     save(folder / "a.png", photo(64, 64, 2))
     pictures = gallery.Gallery([folder], run, lambda line: None)
@@ -104,11 +109,9 @@ def test_copies_that_arrive_go_the_way_of_the_first(
 
 
 def test_a_gallery_notes_what_comes_while_it_watches(
-    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photo: Make, tmp_path: Path, run: Path
 ) -> None:
-    monkeypatch.setattr(gallery, "WATCH_SECONDS", 0.01)
-    pictures, run = tmp_path / "pictures", tmp_path / "run"
-    run.mkdir()
+    pictures = tmp_path / "pictures"
     save(pictures / "first.png", photo(20, 20))
     said: list[str] = []
     watcher = gallery.Gallery([pictures], run, said.append)
