@@ -20,6 +20,7 @@ COMMANDS = {
     "ship-encoder": ("gencodec.train.ship_encoder", "the same for a run of the encoder alone"),
     "compact": ("gencodec.train.compaction", "a weights file in a third of its bytes or less"),
     "equalise": ("gencodec.train.equalise", "weights to go on from, their prior's ranges used"),
+    "transfer": ("gencodec.train.transfer", "weights to go on from, with what others have learned"),
     "single": ("gencodec.train.single", "what one network for all rates costs against single ones"),
     "pages": ("gencodec.train.pages.draw", "draw pages as screens show them, to train on as well"),
     "rest": ("gencodec.train.rest", "whether the gradient of training is zero at some weights"),

@@ -37,21 +37,23 @@ from .run import evaluation_crops
 UNUSED = "unused"
 
 
-def read_pictures(runs: Sequence[Path], folder: Path) -> list[dict[str, str]]:
+def read_pictures(
+    runs: Sequence[Path], folder: Path, made_of: Sequence[str] = ()
+) -> list[dict[str, str]]:
     """The rows of the last run's list of pictures, as they stand for its weights.
 
-    runs: each but the first went on from the one before.  What earlier runs, and the shipped
-    weights in ``folder`` that the first started from, were trained on counts as trained on, and is
-    listed even where the last run did not have it; a picture of the same original, held out by the
-    last, is then of no use.  WeightsError when there is no such list.
+    runs: each but the first went on from the one before.  made_of: names of the shipped weights in
+    ``folder`` that the start of the first was made of, if it is not shipped itself.  What those, or
+    the shipped weights that the first started from, and earlier runs were trained on counts as
+    trained on, and is listed even where the last run did not have it; a picture of the same
+    original, held out by the last, is then of no use.  WeightsError when there is no such list.
     """
     rows = read_rows(runs[-1] / PICTURES)
     lists = [run / PICTURES for run in runs[:-1]]
-    init = read_note(runs[0]).init
-    if init is not None:
-        if weights_of_encoder(folder / f"{init}.safetensors") is not None:
-            init = Path(init).stem  # an encoder is called WEIGHTS.TUNE, and saw what those saw
-        lists.append(folder / f"{init}.{PICTURES}")
+    for name in made_of or _start(runs[0]):
+        if weights_of_encoder(folder / f"{name}.safetensors") is not None:
+            name = Path(name).stem  # an encoder is called WEIGHTS.TUNE, and saw what those saw
+        lists.append(folder / f"{name}.{PICTURES}")
     # Last what tells of sources and licences too, which then stands.
     seen = {row["sha256"]: row for path in lists for row in _trained_on(path)}
     originals = {original_of(row["file"]) for row in seen.values()}
@@ -66,14 +68,24 @@ def read_pictures(runs: Sequence[Path], folder: Path) -> list[dict[str, str]]:
     return rows + [row for digest, row in seen.items() if digest not in own]
 
 
+def _start(run: Path) -> list[str]:
+    init = read_note(run).init
+    return [] if init is None else [init]
+
+
 def _trained_on(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         raise WeightsError(f"the list of what was trained on before, {path}, is missing")
     return [row for row in read_rows(path) if row["split"] == TRAINED]
 
 
-def record_of(run: Path, pictures: Sequence[dict[str, str]]) -> TrainingRecord:
-    """What the model card says of a run, from its note, its log and its list of pictures."""
+def record_of(
+    run: Path, pictures: Sequence[dict[str, str]], made_of: Sequence[str] = ()
+) -> TrainingRecord:
+    """What the model card says of a run, from its note, its log and its list of pictures.
+
+    made_of: names of the weights that its start was made of, if that is not shipped itself.
+    """
     note, rows = read_note(run), read_log(run)
     if not rows:
         raise WeightsError(f"{run}: the log of the run is empty")
@@ -85,7 +97,7 @@ def record_of(run: Path, pictures: Sequence[dict[str, str]]) -> TrainingRecord:
         minutes=float(str(rows[-1]["minutes"])),
         steps=int(str(rows[-1]["step"])),
         plan=note.plan,
-        start=note.start,
+        start=f"weights made of {', '.join(made_of)}" if made_of else note.start,
         machine=note.machine,
     )
 
@@ -134,6 +146,14 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="a run whose weights RUN started from; may be repeated, first the first",
     )
+    parser.add_argument(
+        "--made-of",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="shipped weights that the start of the first run was made of, if it is not shipped "
+        "itself (transfer, equalise); may be repeated",
+    )
     parser.add_argument("--name", required=True, help="of the weights, such as base-4")
     parser.add_argument(
         "--manifest",
@@ -155,18 +175,20 @@ def run(args: argparse.Namespace) -> int:
     """Make compact, measure, compare with what is shipped, and ship if better."""
     folder = args.folder or weights_directory()
     runs = [*args.earlier, args.training_run]
-    pictures = read_pictures(runs, folder)
+    pictures = read_pictures(runs, folder, args.made_of)
     table = listed(pictures, args.manifest)
-    records = [record_of(run, pictures) for run in runs]
+    records = [record_of(run, pictures) for run in runs[1:]]
+    records.insert(0, record_of(runs[0], pictures, args.made_of))
     held_out = evaluation_crops(held_out_pixels(pictures, args.sources))
     samples = trained_pictures(args.sources, max(1, len(pictures) // SAMPLES))
     reference = reference_of(args)
     data = compact_weights(args.training_run / WEIGHTS, samples, reference=reference)
     with tempfile.TemporaryDirectory() as scratch:
         candidate = measured(data, held_out, Path(scratch))
-    init = read_note(runs[0]).init
     cpu = torch.device("cpu")
-    if init and open_weights(folder / f"{init}.safetensors", cpu)[0].vae.config != candidate.config:
+    starts = args.made_of or _start(runs[0])
+    configs = [open_weights(folder / f"{name}.safetensors", cpu)[0].vae.config for name in starts]
+    if configs and candidate.config not in configs:
         records[0] = replace(records[0], start=f"{records[0].start}, grown")
     gain = ship(
         candidate,

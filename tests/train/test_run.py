@@ -222,6 +222,9 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
     ]
     with pytest.raises(ValueError, match=r"manifest\.csv: 1 pictures are not named, d\.avif first"):
         listed(pictures, [manifest])
+    (tmp_path / "second.pictures.csv").write_text("\n".join([heading, row.format("c", "trained")]))
+    pictures = read_pictures([tmp_path], tmp_path, ["first", "second"])
+    assert [each["file"] for each in pictures if each["split"] == "held out"] == ["b.avif"]
     later = tmp_path / "later"
     later.mkdir()
     (later / "pictures.csv").write_text(f"{heading}\n" + row.format("d", "held out"))
@@ -289,13 +292,21 @@ def ship_one(pictures: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
 def test_weights_for_a_tune_are_shipped_beside_the_default(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where they are better by MS-SSIM; all else stays as it was."""
+    """Where they are better by MS-SSIM; all else stays as it was, and the start is told of."""
     weights, where, of_all = ship_one(pictures, tmp_path)
     before = json.loads((weights / MANIFEST).read_text())
     plan = replace(PLAN, distortion="ssim", minutes=40 / 60)
-    run(pictures, tmp_path / "second", plan, init=str(weights / "one.safetensors"), config=None)
+    one, start = (
+        str(path) for path in (weights / "one.safetensors", tmp_path / "start.safetensors")
+    )
+    assert main(["transfer", one, "--tuned", one, "--origin", one, "-o", start]) == 0
+    run(pictures, tmp_path / "second", plan, init=start, config=None)
     command = ["ship", str(tmp_path / "second"), str(pictures), *where, *of_all, "--name"]
+    assert main([*command, "two"]) == 1
+    assert "start.pictures.csv, is missing" in capsys.readouterr().err
+    command[-1:] = ["--made-of", "one", "--name"]
     assert main([*command, "two"]) == 0
+    assert "started from weights made of one:" in (weights / "two.md").read_text()
     after = json.loads((weights / MANIFEST).read_text())
     assert after["tuned"] == {"ssim": "two"} and after["default"] == "one"
     assert after["weights"][0] == before["weights"][0]
