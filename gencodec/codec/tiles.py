@@ -152,8 +152,8 @@ class LatentReader:
 
     def notes(self) -> tuple[str, ...]:
         """What the user should know of what was not there, a line each."""
-        if self._container.checked:
-            return ()
+        if self._container.checked and not self.losses:
+            return ()  # a tile's own checks may differ where the one over the file does not
         share = self.decoded / self.requested if self.requested else 0.0
         if not self._salvage:
             return (f"the file is cut: {share:.0%} of its symbols are there, the rest is guessed",)

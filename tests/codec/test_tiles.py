@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -304,6 +305,19 @@ def test_salvage_of_a_file_that_ends_in_zeros(codec: Codec, stream: bytes) -> No
     notes = codec.decompress_picture(stream[:start] + bytes(40), salvage=True).notes
     assert not any("tile 6," in note and "lost" in note for note in notes)
     assert any("tile 7," in note and "lost" in note for note in notes)
+
+
+def test_salvage_tells_of_tiles_that_are_wrong_in_a_file_whose_check_is_right(
+    codec: Codec, stream: bytes
+) -> None:
+    """Made so, or decoded by a machine that computes another prior."""
+    damaged = damaged_tile(stream, 6, 0)[:-4]
+    damaged += zlib.crc32(damaged).to_bytes(4, "little")
+    with pytest.raises(ChecksumError):
+        codec.decompress(damaged)
+    summary, first = codec.decompress_picture(damaged, salvage=True).notes
+    assert "1 of 20 tiles" in summary
+    assert "tile 7," in first and "lost" in first
 
 
 def test_any_damage_is_salvaged_or_refused(tiny: Codec, photo: Photo) -> None:
