@@ -1,13 +1,10 @@
-"""The golden and the error files, and the decoder written from FORMAT.md alone."""
+"""The golden vectors."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,14 +43,3 @@ def golden() -> dict[str, Golden]:
                 entry,
             )
     return vectors
-
-
-@pytest.fixture(scope="session")
-def reference() -> ModuleType:
-    """tests/vectors/reference.py as a module."""
-    spec = importlib.util.spec_from_file_location("gnc_reference", HERE / "reference.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module

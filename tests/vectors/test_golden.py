@@ -7,8 +7,8 @@ mended by making the vectors anew; new weights get vectors of their own beside t
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import gencodec
 from gencodec.bitstream import LATENTS, unpack
 from gencodec.entropy import PassDecoder
 from gencodec.model.registry import list_weights
+from tests.vectors import reference
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = sorted(
@@ -85,9 +86,12 @@ def test_header_and_check(name: str, golden: dict[str, Any]) -> None:
 
 
 def decoded_passes(
-    vector: Any, monkeypatch: pytest.MonkeyPatch
+    vector: Any, monkeypatch: pytest.MonkeyPatch, cut: bytes | None = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Symbols and scale indices of every pass, overheard while the codec verifies a stream."""
+    """Symbols and scale indices of every pass, overheard while the codec verifies a stream.
+
+    cut: its beginning, of which the codec shows what is there.
+    """
     passes: list[tuple[np.ndarray, np.ndarray]] = []
     decode = PassDecoder.decode
 
@@ -98,7 +102,11 @@ def decoded_passes(
 
     with monkeypatch.context() as patch:
         patch.setattr(PassDecoder, "decode", listen)
-        gencodec._codec(vector.weights, "cpu").verify(vector.stream)
+        codec = gencodec._codec(vector.weights, "cpu")
+        if cut is None:
+            codec.verify(vector.stream)
+        else:
+            codec.decompress_picture(cut, allow_truncated=True)
     return passes
 
 
@@ -152,12 +160,44 @@ def test_pixels(name: str, golden: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_decoder_written_from_the_format_alone(
-    name: str, golden: dict[str, Any], reference: ModuleType
+def test_a_decoder_written_from_the_format_alone(name: str, golden: dict[str, Any]) -> None:
+    """Container, coder and prior in plain integers, the synthesis in numpy: as the codec does."""
+    vector = golden[name]
+    file = reference.read_weights(path_of_weights(vector.weights_sha256))
+    assert file.content_hash == vector.weights_sha256
+    decoded = reference.decode(vector.stream, file)  # asserts its checks
+    assert [crc32_of(passes) for passes in decoded.passes] == expected_checks(vector)
+    pixels = reference.pixels_of(decoded, file)
+    shown = vector.pixels[..., :3] if vector.pixels.ndim == 3 else vector.pixels
+    assert pixels.shape == shown.shape
+    assert np.abs(pixels.astype(int) - shown).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("base-7/noise", (18, 30, 202, 355, 367, 371, 379, 387, 391, 643, 1001, 1147)),
+        ("base-7/grey-tiles", (300, 700, 1300)),
+        ("base/grey-tiles", (300, 700, 1300)),
+    ],
+)
+def test_cut_files_have_the_symbols_that_the_format_gives_them(
+    name: str, ends: Sequence[int], golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Container, coder and prior in plain integers, from FORMAT.md: the same symbols."""
-    digest = golden[name].weights_sha256
+    """Words that run out: before the first, in groups of many passes, in each part of an escape."""
+    vector = golden[name]
+    file = reference.read_weights(path_of_weights(vector.weights_sha256))
+    for end in ends:
+        cut = vector.stream[:end]
+        ours = [symbols for symbols, _ in decoded_passes(vector, monkeypatch, cut)]
+        decoded = reference.decode(cut, file, cut=True)
+        theirs = [symbols for passes in decoded.passes for symbols in passes]
+        assert len(ours) == len(theirs)
+        assert all(map(np.array_equal, ours, theirs)), end
+
+
+@pytest.mark.parametrize("weights", SETS)
+def test_prior_digest_as_the_format_has_it(weights: str, golden: dict[str, Any]) -> None:
+    (digest,) = {vector.weights_sha256 for vector in vectors_of(weights, golden)}
     file = reference.read_weights(path_of_weights(digest))
-    assert file.content_hash == digest
-    tiles = reference.decode(golden[name].stream, file)  # asserts its checks
-    assert [crc32_of(passes) for passes in tiles] == expected_checks(golden[name])
+    assert reference.prior_digest(file) == file.metadata["prior_digest"]
