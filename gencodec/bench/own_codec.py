@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,10 +19,10 @@ from gencodec.bench.contestants import (
     UnknownRivalError,
     search_label,
 )
-from gencodec.bitstream import LATENTS, unpack
+from gencodec.bitstream import LATENTS, Box, Container, unpack
 from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec, Search
 from gencodec.codec.device import choose_device
-from gencodec.codec.latents import decode_latents
+from gencodec.codec.latents import CHECK_BYTES, decode_latents
 from gencodec.codec.recording import RecordingDecoder
 from gencodec.codec.refine import NO_SEARCH
 from gencodec.codec.shelf import open_weights
@@ -90,14 +91,25 @@ class Gencodec:
     def account(self, stream: bytes) -> Account:
         """Decode the symbols of a stream and add up what they cost under the model."""
         container = unpack(stream)
-        payload = container.section(LATENTS) or b""
-        decoder = RecordingDecoder(payload, self.weights.tables)
-        header = container.header
-        step = torch.full((1,), header.step, device=self.device)
-        size = (-(-side // LATENT_STRIDE) for side in (header.height, header.width))
-        decode_latents(self.weights, [decoder], step, *size)
-        bits = ideal_bits(decoder.passes, self.weights.tables)
-        return Account(len(stream) - len(payload), bits)
+        step = torch.full((1,), container.header.step, device=self.device)
+        bits = 0.0
+        for payload, box in tile_payloads(container):
+            decoder = RecordingDecoder(payload, self.weights.tables)
+            size = (-(-side // LATENT_STRIDE) for side in (box.height, box.width))
+            decode_latents(self.weights, [decoder], step, *size)
+            bits += ideal_bits(decoder.passes, self.weights.tables)
+        return Account(len(stream) - len(container.section(LATENTS) or b""), bits)
+
+
+def tile_payloads(container: Container) -> Iterator[tuple[bytes, Box]]:
+    """Each tile of a whole stream: its coded symbols, check first, and the pixels they are for."""
+    latents, index, header = container.section(LATENTS) or b"", container.tiles, container.header
+    if index is None:
+        yield latents, Box(0, 0, header.width, header.height)
+        return
+    for number, tile in enumerate(index.tiles):
+        words = b"".join(latents[place] for place in index.slices(number))
+        yield tile.symbols_check.to_bytes(CHECK_BYTES, "little") + words, index.grid.box(number)
 
 
 def load(recipe: Recipe) -> Gencodec:

@@ -16,11 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from gencodec.bench.own_codec import Gencodec
-from gencodec.bitstream import LATENTS, Container, Header, Section, pack, unpack
+from gencodec.bench.own_codec import Gencodec, tile_payloads
+from gencodec.bitstream import Header, TileGrid, unpack
 from gencodec.codec import step_of
-from gencodec.codec.latents import decode_latents, quantise
+from gencodec.codec.latents import decode_latents
+from gencodec.codec.stream import pack_stream
+from gencodec.codec.tiles import choose_grid, quantise_tiles, tile_parts
 from gencodec.codec.transform import analyze, synthesize
 from gencodec.entropy import PassDecoder, ScaleTables
 from gencodec.entropy.ans import Symbols
@@ -77,14 +80,15 @@ def timed_compress(subject: Gencodec, source: Path) -> tuple[bytes, dict[str, fl
         pixels = three_channels(read_picture(source).pixels)
     with clock.stage("g_a"):
         y = analyze(weights.vae, pixels[None], steps)
+    height, width = pixels.shape[:2]
+    grid = choose_grid(width, height, "auto")
     with clock.stage("prior"):
-        (latents,) = quantise(weights.vae, y, steps)
+        tiles = list(quantise_tiles(weights, _rows_of_tiles(y, grid), grid, steps))
     with clock.stage("ans"):
-        payload = latents.encode(weights.tables)
+        parts = [tile_parts(tile, weights) for tile in tiles]
     with clock.stage("pack"):
-        height, width = pixels.shape[:2]
-        header = Header(weights.weights_id, step, width, height)
-        stream = pack(Container(header, (Section(LATENTS, payload),)))
+        header = Header(weights.weights_id, step, width, height, tiled=grid is not None)
+        stream = pack_stream(header, parts, grid, ())
     return stream, clock.seconds
 
 
@@ -96,14 +100,27 @@ def timed_decompress(subject: Gencodec, stream: bytes) -> tuple[Pixels, dict[str
         container = unpack(stream)
         header = container.header
     steps = torch.full((1,), header.step, device=subject.device)
-    size = (-(-side // LATENT_STRIDE) for side in (header.height, header.width))
+    tiles, in_decoders = [], 0.0
     with clock.stage("prior"):
-        decoder = _TimedDecoder(container.section(LATENTS) or b"", weights.tables)
-        y_hat = decode_latents(weights, [decoder], steps, *size)
-    clock.seconds["prior"] -= decoder.seconds
-    clock.seconds["ans"] = decoder.seconds
+        for payload, box in tile_payloads(container):
+            decoder = _TimedDecoder(payload, weights.tables)
+            size = (-(-side // LATENT_STRIDE) for side in (box.height, box.width))
+            tiles.append(decode_latents(weights, [decoder], steps, *size))
+            in_decoders += decoder.seconds
+        columns = 1 if container.tiles is None else container.tiles.grid.columns
+        rows = range(0, len(tiles), columns)
+        y_hat = torch.cat([torch.cat(tiles[row : row + columns], 3) for row in rows], 2)
+    clock.seconds["prior"] -= in_decoders
+    clock.seconds["ans"] = in_decoders
     with clock.stage("g_s"):
         (pixels,) = synthesize(weights.vae, y_hat, steps, header.width, header.height)
     with clock.stage("write"):
         write_picture(Picture(pixels), io.BytesIO())
     return pixels, clock.seconds
+
+
+def _rows_of_tiles(y: Tensor, grid: TileGrid | None) -> Iterator[tuple[Tensor, None]]:
+    """y of each row of tiles, (1, M, rows, columns), for which no search has found another z."""
+    height = y.shape[2] if grid is None else grid.side // LATENT_STRIDE
+    for top in range(0, y.shape[2], height):
+        yield y[:, :, top : top + height], None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gencodec.bench import compressai_codec, speed
 from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant
@@ -17,8 +19,12 @@ from gencodec.bench.environment import peak_memory
 from gencodec.bench.memory import Cold, Memory
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import find_pictures, load_picture
+from gencodec.bench.rate_distortion import measure
 from gencodec.bench.stages import timed_compress, timed_decompress
 from gencodec.bench.throughput import measure_throughput
+from gencodec.bitstream import unpack
+from gencodec.codec import tiles
+from gencodec.image import Pixels
 
 needs_compressai = pytest.mark.skipif(
     find_spec("compressai") is None, reason="compressai is not installed"
@@ -35,6 +41,26 @@ def test_stages_are_the_codec(codec: Gencodec, folder: Path) -> None:
     assert list(encode) == ["read", "g_a", "prior", "ans", "pack"]
     assert list(decode) == ["unpack", "prior", "ans", "g_s", "write"]
     assert min(*encode.values(), *decode.values()) > 0.0
+
+
+def test_stages_and_account_of_tiles(
+    codec: Gencodec, tmp_path: Path, photo: Callable[..., Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "UNTILED_PIXELS", 20_000)
+    monkeypatch.setattr(tiles, "AUTO_TILE_SIDE", 64)
+    pixels = photo(150, 200)
+    path = tmp_path / "large.png"
+    Image.fromarray(pixels).save(path)
+    stream, _ = timed_compress(codec, path)
+    container = unpack(stream)
+    assert container.tiles is not None and len(container.tiles.tiles) == 3 * 4
+    decoded, _ = timed_decompress(codec, stream)
+    assert np.array_equal(decoded, codec.decompress(stream))
+    row = measure(codec, load_picture(path))
+    # Each tile's coder wastes two words of state and its last one; its check is in the index.
+    assert row.container_bytes is not None and row.ideal_bits is not None
+    waste = 8 * (row.file_bytes - row.container_bytes) - row.ideal_bits
+    assert 0 <= waste <= 12 * 8 * 12
 
 
 def test_codecs_take_turns(codec: Gencodec, raw: Any, folder: Path) -> None:
