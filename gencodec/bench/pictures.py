@@ -28,6 +28,13 @@ class Sample:
     def height(self) -> int:
         return int(self.pixels.shape[0])
 
+    @property
+    def sha256(self) -> str:
+        """Of shape and samples, whatever the file that holds them is called and made of."""
+        digest = hashlib.sha256(f"{self.pixels.shape}\n".encode())
+        digest.update(self.pixels.tobytes())
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -8,7 +8,6 @@ Means are means over the images of each image's bpp and scores, not of the poole
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -136,8 +135,9 @@ def measure_all(
     census, digests, bugs = Census(), dict[Path, str](), list[Bug]()
     for path in paths:
         try:
-            census.add(load_picture(path))
-            digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+            picture = load_picture(path)
+            census.add(picture)
+            digests[path] = picture.sha256
         except (ImageError, OSError) as error:
             bugs.append(Bug(reason_of(error), image=path.stem))
     if not digests:
@@ -224,7 +224,8 @@ def _results(
                 open_tasks.append(task)
             else:
                 bar.update()
-                yield task, row
+                # The key is that of the pixels, which may have had another name then.
+                yield task, replace(row, image=task.path.stem)
         threads = max((task.recipe.threads for task in open_tasks), default=1)
         for task, result in spread(_measure_task, open_tasks, jobs, partial(_prepare, threads)):
             if isinstance(result, Row):

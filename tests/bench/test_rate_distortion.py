@@ -11,17 +11,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gencodec.bench.anchors import Anchor
+from gencodec.bench.cache import Cache
 from gencodec.bench.command import Report
 from gencodec.bench.comparison import deltas
-from gencodec.bench.contestants import Contestant, nearest_in_bytes
+from gencodec.bench.contestants import OWN_NAME, Contestant, Recipe, nearest_in_bytes
 from gencodec.bench.curves import psnr
 from gencodec.bench.environment import environment
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import dataset, find_pictures, load_picture
-from gencodec.bench.rate_distortion import Bug, Row, complete_images, curve_of, means, measure
+from gencodec.bench.rate_distortion import (
+    Bug,
+    Row,
+    complete_images,
+    curve_of,
+    means,
+    measure,
+    measure_all,
+)
 from gencodec.bench.report import from_text, read_report, to_text
 from gencodec.errors import ImageError
 
@@ -73,6 +83,25 @@ def test_a_row_counts_whole_files_and_decoded_pixels(codec: Gencodec, folder: Pa
     assert row.ideal_bits is not None
     coded_bits = 8 * (row.file_bytes - row.container_bytes)
     assert 0 <= coded_bits - row.ideal_bits <= 8 * 16
+
+
+def test_kept_rows_are_about_pixels_whatever_their_name(
+    rows: list[Row], codec: Gencodec, folder: Path, tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    for row in rows:
+        pixels = load_picture(folder / f"{row.image}.png")
+        cache.put(cache.key(codec.identity, row.quality, pixels.sha256), replace(row, psnr=1.0))
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("a", "b"):  # the same picture twice, and in another format
+        Image.open(folder / "picture0.png").save(moved / f"{name}.bmp")
+    found = measure_all([Recipe(OWN_NAME)], QUALITIES, find_pictures(moved), moved, cache, 1)
+    assert {row.psnr for row in found.rows} == {1.0}  # those that were kept
+    assert [(row.quality, row.image) for row in found.rows] == [
+        (quality, name) for quality in QUALITIES for name in ("a", "b")
+    ]
+    assert complete_images(found.rows, OWN_NAME) == ["a", "b"]
 
 
 def test_a_rival_is_measured_as_gencodec_is(raw: Contestant, folder: Path) -> None:

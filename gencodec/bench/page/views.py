@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import math
 import sys
@@ -176,11 +175,10 @@ def _take(task: _Task) -> _Raw:
 def _shots(task: _Task, quality: float, sample: Sample) -> Iterator[tuple[Shot, Pixels]]:
     """gencodec at a quality, then every rival at as many bytes."""
     cache, target = Cache(task.cache), 0
-    digest = hashlib.sha256(task.path.read_bytes()).hexdigest()
     for index, recipe in enumerate(task.recipes):
         codec = make_contestant(recipe)
         sought = f"view {codec.identity} at {target} bytes"
-        key = cache.key(sought, quality if index == 0 else 0.0, digest)
+        key = cache.key(sought, quality if index == 0 else 0.0, sample.sha256)
         known = cache.get(key, Shot)
         if known is not None:
             codec = codec.at(known.quality)
