@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gencodec.bench.curves import Curve
+from gencodec.bench.pictures import printable
 
 SCORES = ("psnr", "ms_ssim")
 """Metrics that a published curve may have: PSNR over RGB in dB, MS-SSIM from 0 to 1."""
@@ -59,5 +60,6 @@ def _anchor(name: str, row: Any) -> Anchor:
     if not points:
         raise ValueError(f"{name} has no points")
     columns = [tuple(map(float, column)) for column in zip(*points, strict=True)]
-    label, source = str(row.get("label", name)), str(row.get("source", ""))
-    return Anchor(name, label, source, columns[0], **dict(zip(scores, columns[1:], strict=True)))
+    label, source = printable(str(row.get("label", name))), printable(str(row.get("source", "")))
+    curves = dict(zip(scores, columns[1:], strict=True))
+    return Anchor(printable(name), label, source, columns[0], **curves)

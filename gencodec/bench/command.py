@@ -21,7 +21,7 @@ from gencodec.bench.contestants import (
 )
 from gencodec.bench.environment import Environment, environment
 from gencodec.bench.own_codec import Gencodec
-from gencodec.bench.pictures import Dataset, find_pictures
+from gencodec.bench.pictures import Dataset, find_pictures, name_of
 from gencodec.bench.rate_distortion import Bug, Mean, Row, means, measure_all
 from gencodec.bench.report import write_report
 from gencodec.bench.speed import Speed, measure_speed
@@ -133,7 +133,7 @@ def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
     )
     speed, slow_bugs = None, tuple[Bug, ...]()
     if plan.speed:
-        usable = [path for path in paths if path.stem in set(measured.images)]
+        usable = [path for path in paths if name_of(path) in set(measured.images)]
         racers = racing_recipes(plan, device, names)
         speed, slow_bugs = measure_speed(racers, usable[: plan.speed_images], plan.repeat)
     report = Report(

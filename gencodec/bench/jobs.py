@@ -12,6 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gencodec.bench.pictures import printable
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -42,7 +44,7 @@ def reason_of(error: BaseException) -> str:
     """One line for any error."""
     if isinstance(error, ModuleNotFoundError) and error.name and str(error).startswith("No module"):
         return f"the Python package '{error.name}' is not installed"
-    text = " ".join(str(error).split())
+    text = printable(" ".join(str(error).split()))
     kind = type(error).__name__
     return text if text and isinstance(error, (OSError, RuntimeError)) else f"{kind}: {text}"
 

@@ -19,6 +19,7 @@ from gencodec.bench.contestants import (
     UnknownRivalError,
     search_label,
 )
+from gencodec.bench.pictures import name_of
 from gencodec.bitstream import LATENTS, Box, Container, unpack
 from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec, Search
 from gencodec.codec.device import choose_device
@@ -129,7 +130,7 @@ def load(recipe: Recipe) -> Gencodec:
         raise UnknownRivalError(f"no {recipe.name}: {error}") from None
     encoder = tunes.encoders.get(search.tune) if weights.digest == own.digest else None
     quality = DEFAULT_QUALITY if recipe.quality is None else recipe.quality
-    name = _shipped_name(weights) or Path(recipe.model or "").stem
+    name = _shipped_name(weights) or name_of(Path(recipe.model or ""))
     digest = "" if encoder is None else hashlib.sha256(encoder.read_bytes()).hexdigest()
     return Gencodec(weights, chosen, codec, quality, name, recipe.threads, search, digest)
 

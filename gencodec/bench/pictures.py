@@ -56,7 +56,7 @@ def find_pictures(folder: Path, *, limit: int | None = None) -> list[Path]:
     found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     paths: dict[str, Path] = {}
     for path in sorted(found):
-        paths.setdefault(path.stem, path)
+        paths.setdefault(name_of(path), path)
     if not paths:
         raise ImageError(f"{folder}: no pictures in it")
     return list(paths.values())[:limit]
@@ -64,7 +64,17 @@ def find_pictures(folder: Path, *, limit: int | None = None) -> list[Path]:
 
 def load_picture(path: Path) -> Sample:
     """Read one; ImageError when it is none."""
-    return Sample(path.stem, read_picture(path).pixels)
+    return Sample(name_of(path), read_picture(path).pixels)
+
+
+def name_of(path: Path) -> str:
+    """What rows and reports call a picture: its file's name without the suffix, fit to print."""
+    return printable(path.stem)
+
+
+def printable(text: str) -> str:
+    """Text that any report can hold: control characters and bytes that are no UTF-8 as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class Census:
@@ -82,7 +92,7 @@ class Census:
 
     def dataset(self, folder: Path) -> Dataset:
         """The identity of what was added."""
-        name, size = folder.resolve().name, round(self._pixels / 1e6, 3)
+        name, size = printable(folder.resolve().name), round(self._pixels / 1e6, 3)
         return Dataset(name, self._images, size, self._digest.hexdigest())
 
 

@@ -30,7 +30,7 @@ from gencodec.bench.curves import Curve
 from gencodec.bench.jobs import Failure, reason_of, spread
 from gencodec.bench.metrics import METRICS, Metric, compare
 from gencodec.bench.own_codec import Gencodec
-from gencodec.bench.pictures import Census, Dataset, Sample, load_picture
+from gencodec.bench.pictures import Census, Dataset, Sample, load_picture, name_of
 from gencodec.errors import ImageError
 
 
@@ -139,7 +139,7 @@ def measure_all(
             census.add(picture)
             digests[path] = picture.sha256
         except (ImageError, OSError) as error:
-            bugs.append(Bug(reason_of(error), image=path.stem))
+            bugs.append(Bug(reason_of(error), image=name_of(path)))
     if not digests:
         raise ImageError(f"{folder}: no picture in it can be read: {bugs[0].reason}")
     codecs, tasks = list[About](), list[Task]()
@@ -163,9 +163,9 @@ def measure_all(
         result = results[task]
         if isinstance(result, Failure):
             name = task.recipe.name
-            bugs.append(Bug(result.reason, name, task.recipe.quality, task.path.stem))
+            bugs.append(Bug(result.reason, name, task.recipe.quality, name_of(task.path)))
     rows = tuple(row for task in tasks if isinstance(row := results[task], Row))
-    images = tuple(path.stem for path in digests)
+    images = tuple(name_of(path) for path in digests)
     return Measured(census.dataset(folder), images, tuple(codecs), rows, tuple(bugs))
 
 
@@ -225,7 +225,7 @@ def _results(
             else:
                 bar.update()
                 # The key is that of the pixels, which may have had another name then.
-                yield task, replace(row, image=task.path.stem)
+                yield task, replace(row, image=name_of(task.path))
         threads = max((task.recipe.threads for task in open_tasks), default=1)
         for task, result in spread(_measure_task, open_tasks, jobs, partial(_prepare, threads)):
             if isinstance(result, Row):

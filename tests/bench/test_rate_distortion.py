@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +35,7 @@ from gencodec.bench.rate_distortion import (
     measure_all,
 )
 from gencodec.bench.report import from_text, read_report, to_text
+from gencodec.bench.terminal import table
 from gencodec.errors import ImageError
 
 QUALITIES = (20.0, 50.0, 80.0)
@@ -210,6 +213,21 @@ def test_a_wrong_report_is_refused(
     path.write_text(json.dumps(raw))
     with pytest.raises(ValueError, match=r"kodak\.json"):
         read_report(Report, path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names here are always text")
+def test_names_that_are_no_text(report: Report, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"f\xfcr")
+    folder.mkdir()
+    Image.new("RGB", (9, 9)).save(folder / os.fsdecode(b"caf\xe9.png"))
+    (folder / "red\x1b[31m\n.png").write_bytes(b"no picture")
+    measured = measure_all([], None, find_pictures(folder), folder, Cache(None), 1)
+    assert measured.images == ("caf\\udce9",) and measured.dataset.folder == "f\\udcfcr"
+    (bug,) = measured.bugs
+    assert bug.image == "red\\x1b[31m\\n" and bug.reason.isprintable()
+    text = to_text(replace(report, dataset=measured.dataset, bugs=measured.bugs))
+    assert from_text(Report, text.encode().decode()).bugs == measured.bugs
+    assert "\x1b" not in table(replace(report, bugs=measured.bugs), [])
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:

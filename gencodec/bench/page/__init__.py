@@ -20,6 +20,7 @@ from gencodec.bench.comparison import anchor_curve
 from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant
 from gencodec.bench.metrics import METRICS, Metric
 from gencodec.bench.page.views import make_views
+from gencodec.bench.pictures import name_of
 from gencodec.bench.rate_distortion import Mean, Row, curve_of
 from gencodec.image import atomic_write
 
@@ -38,7 +39,7 @@ def write_page(
         for name in (OWN_NAME, *(name for name in wanted if name in drawn))
     ]
     measured = {row.image for row in report.images}
-    pictures = [path for path in paths if path.stem in measured]
+    pictures = [path for path in paths if name_of(path) in measured]
     views = make_views(recipes, plan.views, pictures, jobs, plan.cache)
     data = page_data(report, published) | {"views": asdict(views)}
     atomic_write(plan.html or "", page_text(report, data).encode(), overwrite=True)

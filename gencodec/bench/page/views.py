@@ -19,7 +19,7 @@ from gencodec.bench.cache import Cache
 from gencodec.bench.contestants import Contestant, Recipe, make_contestant, nearest_in_bytes
 from gencodec.bench.jobs import Failure, spread
 from gencodec.bench.metrics import finite_psnr, ssimulacra2
-from gencodec.bench.pictures import Sample, load_picture
+from gencodec.bench.pictures import Sample, load_picture, name_of
 from gencodec.image import Pixels
 
 BUDGET = 3_300_000
@@ -112,7 +112,7 @@ def make_views(
     results = dict(tqdm(work, total=len(tasks), file=sys.stderr, disable=None, unit="picture"))
     raws = [raw for task in tasks if isinstance(raw := results[task], _Raw)]
     missing = [
-        f"{task.path.stem}: {failed.reason}"
+        f"{name_of(task.path)}: {failed.reason}"
         for task in tasks
         if isinstance(failed := results[task], Failure)
     ]
