@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gencodec.bench.curves import Curve
 from gencodec.bench.pictures import printable
 
@@ -60,6 +62,8 @@ def _anchor(name: str, row: Any) -> Anchor:
     if not points:
         raise ValueError(f"{name} has no points")
     columns = [tuple(map(float, column)) for column in zip(*points, strict=True)]
+    if not np.isfinite(columns).all() or columns[0][0] <= 0.0:
+        raise ValueError(f"{name} has a point that is none: rates are above 0, scores are numbers")
     label, source = printable(str(row.get("label", name))), printable(str(row.get("source", "")))
     curves = dict(zip(scores, columns[1:], strict=True))
     return Anchor(printable(name), label, source, columns[0], **curves)

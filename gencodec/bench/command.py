@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gencodec.bench.anchors import Anchor, read_anchors
@@ -126,8 +126,8 @@ def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
     ]
     cache = Cache(plan.cache)
     measured = measure_all(recipes, plan.qualities, paths, plan.folder, cache, jobs)
-    published = _published(plan, measured.dataset)
     names = [about.name for about in measured.codecs]
+    published = apart(_published(plan, measured.dataset), names)
     packages = sorted(
         {PACKAGES[family] for family in map(family_of, plan.against) if family in PACKAGES}
     )
@@ -172,6 +172,14 @@ def racing_recipes(plan: Plan, device: str, names: Sequence[str]) -> tuple[Recip
             plan.codecs,
         )
         for name in names
+    )
+
+
+def apart(published: Sequence[Anchor], measured: Sequence[str]) -> tuple[Anchor, ...]:
+    """Curves of others, by other names where they go by that of a codec measured here."""
+    return tuple(
+        replace(anchor, name=f"{anchor.name}, published") if anchor.name in measured else anchor
+        for anchor in published
     )
 
 

@@ -117,7 +117,15 @@ def test_anchors_of_other_shapes(tmp_path: Path) -> None:
     assert anchor == Anchor("x", "x", "", (1.0, 2.0), (25.0, 30.0))
     path.write_text('{"curves": {"x": {"bpp": [2, 1], "psnr": [30, 25], "ms_ssim": [0.9, 0.8]}}}')
     assert read_anchors(path).anchors[0].ms_ssim == (0.8, 0.9)
-    for text in ("[]", "{", '{"x": {"bpp": [1.0]}}', '{"x": {"bpp": [1.0], "psnr": []}}'):
+    for text in (
+        "[]",
+        "{",
+        '{"x": {"bpp": [1.0]}}',
+        '{"x": {"bpp": [1.0], "psnr": []}}',
+        '{"x": {"bpp": [0.0, 1.0], "psnr": [20.0, 30.0]}}',
+        '{"x": {"bpp": [0.5, 1.0], "psnr": [20.0, NaN]}}',
+        '{"x": {"bpp": [0.5, 1.0], "psnr": [20.0, 30.0], "ms_ssim": [0.9, Infinity]}}',
+    ):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"anchors\.json"):
             read_anchors(path)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.cache import Cache
-from gencodec.bench.command import Report
+from gencodec.bench.command import Report, apart
 from gencodec.bench.comparison import deltas
 from gencodec.bench.contestants import OWN_NAME, Contestant, Recipe, nearest_in_bytes
 from gencodec.bench.curves import psnr
@@ -163,6 +163,18 @@ def test_published_curves_are_compared_with(report: Report) -> None:
     assert delta.bd_score is not None and delta.bd_score > 0
     assert delta.low == pytest.approx(report.means[0].psnr, abs=1e-3)
     assert delta.high == pytest.approx(report.means[-1].psnr, abs=1e-3)
+
+
+def test_a_published_curve_by_the_name_of_a_codec_that_was_measured(rows: list[Row]) -> None:
+    raw = [replace(row, codec="raw", bpp=4 * row.bpp) for row in rows]
+    (anchor,) = apart([replace(doubled(rows), name="raw")], ["gencodec", "raw"])
+    pairs = deltas([*rows, *raw], ["gencodec", "raw"], [anchor])
+    own = {d.anchor: d.bd_rate for d in pairs if (d.codec, d.metric) == ("gencodec", "psnr")}
+    assert own == {
+        "raw": pytest.approx(-75.0, abs=0.01),
+        "raw, published": pytest.approx(-50.0, abs=0.01),
+    }
+    assert apart([anchor], ["gencodec"]) == (anchor,)
 
 
 def test_the_nearest_file_in_bytes(raw: Contestant, codec: Gencodec, folder: Path) -> None:
