@@ -97,8 +97,14 @@ class Plan:
 def check(plan: Plan) -> None:
     """Refuse before anything is measured what could not be done after it.
 
-    UnknownRivalError for a codec that there is not, OutputError for outputs that are there.
+    UnknownRivalError for a codec that there is not, ValueError for files of codecs or of curves
+    that cannot be read, OutputError for outputs that are there or cannot be.
     """
+    for path in (plan.codecs, plan.published):
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path}: no such file")
+    if plan.published is not None:
+        read_anchors(plan.published)
     for name in plan.against:
         module_of(name, plan.codecs)
     for name in plan.show or ():
@@ -107,8 +113,14 @@ def check(plan: Plan) -> None:
     for path in (plan.output, plan.html):
         if path is not None and path.exists() and not plan.force:
             raise OutputError(f"{path} is there already; -f replaces it")
-        if path is not None and not path.absolute().parent.is_dir():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise OutputError(f"cannot write {path}: it is a directory")
+        if not path.absolute().parent.is_dir():
             raise OutputError(f"cannot write {path}: its directory does not exist")
+        if not os.access(path.absolute().parent, os.W_OK):
+            raise OutputError(f"cannot write {path}: its directory may not be written to")
 
 
 def run_bench(plan: Plan, say: Callable[[str], None]) -> int:

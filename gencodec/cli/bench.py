@@ -98,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure; 0 done, 1 done with bugs in the table."""
     if args.no_cache and args.cache is not None:
         raise UsageError("--cache and --no-cache exclude each other")
+    if args.output and args.html and Path(args.output).resolve() == Path(args.html).resolve():
+        raise UsageError("-o and --html name the same file")
     use_threads(args.threads)
     try:
         from gencodec.bench.cache import default_folder

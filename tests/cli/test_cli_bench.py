@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -89,7 +90,11 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, here: Run, folder: Path
         (["photos", "-q", "20,101"], 2, "'101' is not a number from 0 to 100"),
         (["photos", "-o", "codecs.toml"], 1, "is there already"),
         (["photos", "-o", "none/out.json"], 1, "its directory does not exist"),
-        (["photos", "--codecs", "none.toml", "--against", "x"], 1, "no such file"),
+        (["photos", "-f", "-o", "out.json", "--html", "./out.json"], 2, "name the same file"),
+        (["photos", "-f", "-o", "photos"], 1, "photos: it is a directory"),
+        (["photos", "--codecs", "none.toml", "--against", "x"], 1, "none.toml: no such file"),
+        (["photos", "--published", "none.json"], 1, "none.json: no such file"),
+        (["photos", "--published", "codecs.toml"], 1, "codecs.toml: not a file of"),
         (["elsewhere"], 1, "no such folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -98,6 +103,17 @@ def test_errors_are_one_line(
     here: Run, one_error: OneError, folder: Path, words: list[str], code: int, said: str
 ) -> None:
     one_error(here("bench", *words), code, said)
+
+
+def test_what_could_not_be_done_is_refused_before_anything_is_measured(
+    here: Run, one_error: OneError, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gencodec.bench.command.find_pictures", None)
+    (folder.parent / "nan.json").write_text('{"x": {"bpp": [1.0, 2.0], "psnr": [30.0, NaN]}}')
+    one_error(here("bench", "photos", "--published", "nan.json"), 1, "nan.json: not a file of")
+    one_error(here("bench", "photos", "-f", "--html", "photos"), 1, "it is a directory")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as on a file system that is read-only
+    one_error(here("bench", "photos", "-o", "out.json"), 1, "may not be written to")
 
 
 def test_only_broken_pictures(here: Run, one_error: OneError, folder: Path) -> None:
