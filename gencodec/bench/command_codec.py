@@ -14,6 +14,7 @@ and taken back as PNG, or as what `pictures` names (".ppm").
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import shutil
@@ -32,7 +33,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from gencodec.bench.contestants import About, Recipe, UnknownRivalError
+from gencodec.bench.contestants import OWN_NAME, About, Recipe, UnknownRivalError, family_of
 from gencodec.image import Pixels, read_picture
 
 TIMEOUT_S = 600
@@ -69,16 +70,21 @@ def _command(name: str, entry: Any) -> Command:
     if not isinstance(entry, dict) or not set(entry) >= NEEDED or set(entry) - FIELDS:
         needed, others = sorted(NEEDED), sorted(FIELDS - NEEDED)
         raise ValueError(f"[{name}] needs {', '.join(needed)}, and may have {', '.join(others)}")
+    if family_of(name) == OWN_NAME:  # its rows would pass for gencodec's own
+        raise ValueError(f"[{name}]: {OWN_NAME} is this codec; call it otherwise")
     words = {key: value for key, value in entry.items() if key != "qualities"}
     if not all(isinstance(value, str) for value in words.values()):
         raise ValueError(f"[{name}]: all but qualities are strings")
     qualities = entry["qualities"]
     if not isinstance(qualities, list) or not qualities:
         raise ValueError(f"[{name}]: qualities is a list of numbers")
+    levels = tuple(float(value) for value in qualities)
+    if not all(map(math.isfinite, levels)) or len(set(levels)) < len(levels):
+        raise ValueError(f"[{name}]: qualities are finite numbers, no two alike")
     for key in ("encode", "decode"):
         if not set(re.findall(r"{(\w+)}", entry[key])) <= PLACES or "{output}" not in entry[key]:
             raise ValueError(f"[{name}]: {key} takes {{input}}, {{output}} and {{quality}}")
-    return Command(name, qualities=tuple(float(value) for value in qualities), **words)
+    return Command(name, qualities=levels, **words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +147,8 @@ class CommandCodec:
         done = subprocess.run(
             words, capture_output=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, check=False
         )
+        if done.returncode == 0 and target.exists() and target.stat().st_size == 0:
+            raise RuntimeError(f"{words[0]} wrote an empty file")
         if done.returncode != 0 or not target.exists():
             said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
             why = said[-1] if said else "it said nothing"
@@ -166,8 +174,12 @@ def _version(command: Command) -> str:
         return ""
     try:
         done = subprocess.run(
-            shlex.split(command.version), capture_output=True, timeout=30, check=False
+            shlex.split(command.version),
+            capture_output=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return ""
     return (done.stdout or done.stderr).decode(errors="replace").strip().partition("\n")[0]

@@ -28,6 +28,10 @@ version = "cp --version"
 encode = "cp {input}.{quality} {output}"
 decode = "cp {input} {output}"
 qualities = [0.5]
+[empties]
+encode = "cp /dev/null {output}"
+decode = "cp {input} {output}"
+qualities = [1]
 [absent]
 encode = "no-such-program-here {input} {output}"
 decode = "cp {input} {output}"
@@ -127,6 +131,8 @@ def test_commands(tmp_path: Path, pixels: Pixels) -> None:
     assert copier.qualities == (1.0, 2.0) and copier.about.version
     with pytest.raises(RuntimeError, match=r"cp failed with code 1: .*picture\.png\.0\.5"):
         make_contestant(Recipe("fails", codecs=path)).compress(pixels)
+    with pytest.raises(RuntimeError, match="cp wrote an empty file"):
+        make_contestant(Recipe("empties", codecs=path)).compress(pixels)
     with pytest.raises(FileNotFoundError, match="'no-such-program-here' is not installed"):
         make_contestant(Recipe("absent", codecs=path))
     with pytest.raises(UnknownRivalError):
@@ -143,6 +149,10 @@ def test_commands(tmp_path: Path, pixels: Pixels) -> None:
         "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = 3",
         "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = ['high']",
         "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]\nspeed = 'x'",
+        "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1, inf]",
+        "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1, 2, 1.0]",
+        "[gencodec]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]",
+        "['gencodec:4']\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]",
         "[x]\nencode = 1\ndecode = 'b {output}'\nqualities = [1]",
         "[x",
     ],
