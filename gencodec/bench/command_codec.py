@@ -141,7 +141,9 @@ class CommandCodec:
 
     def _run(self, template: str, source: Path, target: Path) -> None:
         """Run one command; RuntimeError with the last line of what it said when it fails."""
-        values = {"input": str(source), "output": str(target), "quality": f"{self.quality:g}"}
+        # All digits: 1234567 may be a size in bytes, and no program takes 1.23457e+06 for it.
+        quality = f"{self.quality:.0f}" if self.quality.is_integer() else repr(self.quality)
+        values = {"input": str(source), "output": str(target), "quality": quality}
         # Split before filling in, so that no name is ever taken apart.
         words = [word.format(**values) for word in shlex.split(template)]
         done = subprocess.run(

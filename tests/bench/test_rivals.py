@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,9 @@ def test_commands(tmp_path: Path, pixels: Pixels) -> None:
         make_contestant(Recipe("fails", codecs=path)).compress(pixels)
     with pytest.raises(RuntimeError, match="cp wrote an empty file"):
         make_contestant(Recipe("empties", codecs=path)).compress(pixels)
+    for quality, word in ((1.0, "1"), (1234567.0, "1234567"), (1.03125, "1.03125")):
+        with pytest.raises(RuntimeError, match=rf"picture\.png\.{re.escape(word)}'"):
+            make_contestant(Recipe("fails", codecs=path, quality=quality)).compress(pixels)
     with pytest.raises(FileNotFoundError, match="'no-such-program-here' is not installed"):
         make_contestant(Recipe("absent", codecs=path))
     with pytest.raises(UnknownRivalError):
