@@ -20,6 +20,7 @@ from gencodec.bench.contestants import (
     module_of,
 )
 from gencodec.bench.environment import Environment, environment
+from gencodec.bench.jobs import reason_of
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Dataset, find_pictures, name_of
 from gencodec.bench.rate_distortion import Bug, Mean, Row, means, measure_all
@@ -147,7 +148,10 @@ def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
     if plan.speed:
         usable = [path for path in paths if name_of(path) in set(measured.images)]
         racers = racing_recipes(plan, device, names)
-        speed, slow_bugs = measure_speed(racers, usable[: plan.speed_images], plan.repeat)
+        try:
+            speed, slow_bugs = measure_speed(racers, usable[: plan.speed_images], plan.repeat)
+        except Exception as error:  # the curves have been measured, and are not to be lost
+            slow_bugs = (Bug(f"speed: {reason_of(error)}"),)
     report = Report(
         what=WHAT,
         weights=subject.weights_name,

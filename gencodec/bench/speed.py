@@ -181,8 +181,9 @@ def measure_speed(
                 middle = at[samples.index(largest)]
                 stream = middle.compress(largest.pixels)
                 fixed = replace(recipe, quality=middle.quality)
-                cold.append(measure_cold(fixed, largest.pixels, stream))
+                first = measure_cold(fixed, largest.pixels, stream)
                 alike[recipe.name] = decodes_alike(recipe, at, samples, other)
+                cold.append(first)
                 grid.append(at)
             except (Exception, BrokenProcessPool) as error:
                 bugs.append(Bug(f"speed: {reason_of(error)}", recipe.name))
@@ -253,14 +254,14 @@ def decodes_alike(
     """How many images' files decode with another number of threads to the same picture.
 
     The same: no sample more than one level off, as rounding in a float synthesis may be.  None
-    for codecs whose threads are not ours to set.
+    for codecs whose threads are not ours to set; they decode as well, and whoever cannot raises.
     """
-    if not at[0].about.threads:
-        return None
     count = 0
     for codec, sample in zip(at, samples, strict=True):
         stream = codec.compress(sample.pixels)
         expected = codec.decompress(stream).astype(np.int16)
+        if not codec.about.threads:
+            continue
         present = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
@@ -271,7 +272,7 @@ def decodes_alike(
             continue
         finally:
             torch.set_num_threads(present)
-    return count
+    return count if at[0].about.threads else None
 
 
 def summary(

@@ -87,7 +87,7 @@ def _bug(bug: object) -> str:
     words = [getattr(bug, name) for name in ("codec", "image")]
     quality = getattr(bug, "quality", None)
     where = [word for word in words if word] + ([] if quality is None else [f"quality {quality:g}"])
-    return f"{', '.join(where)}: {getattr(bug, 'reason', '')}"
+    return ": ".join(filter(None, (", ".join(where), getattr(bug, "reason", ""))))
 
 
 def _range(values: Sequence[float], digits: int) -> str:

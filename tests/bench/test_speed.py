@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from PIL import Image
 from gencodec.bench import compressai_codec, speed
 from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant
 from gencodec.bench.environment import peak_memory
-from gencodec.bench.memory import Cold, Memory
+from gencodec.bench.memory import Cold, Memory, measure_cold
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import find_pictures, load_picture
 from gencodec.bench.rate_distortion import measure
@@ -80,6 +81,22 @@ def test_codecs_take_turns(codec: Gencodec, raw: Any, folder: Path) -> None:
         assert parts.count(None) == 1
 
 
+def test_who_cannot_decode_a_picture_is_known_before_the_race(raw: Any, folder: Path) -> None:
+    samples = [load_picture(path) for path in find_pictures(folder)]
+
+    class Picky(type(raw)):  # type: ignore[misc]  # its threads are its own, as a command's are
+        about = replace(raw.about, threads=0)
+
+        def decompress(self, stream: bytes) -> Pixels:
+            if int.from_bytes(stream[:4], "little") == 33:
+                raise RuntimeError("no luck")
+            return np.asarray(super().decompress(stream))
+
+    assert speed.decodes_alike(Recipe("raw"), [Picky()], samples[:1], 1) is None
+    with pytest.raises(RuntimeError, match="no luck"):
+        speed.decodes_alike(Recipe("raw"), [Picky(), Picky()], samples, 1)
+
+
 def test_a_summary_adds_up(raw: Any) -> None:
     timings = [
         speed.Timing("raw", "a", 1000, 500, 8.0, 125000, 1.0, 0.5, 0.0, 0.0),
@@ -90,8 +107,23 @@ def test_a_summary_adds_up(raw: Any) -> None:
     assert (row.bpp, row.encode_s_per_mp, row.decode_s_per_mp) == (1.5, 3.0, 0.75)
 
 
-def test_a_race_and_one_who_cannot_run(folder: Path) -> None:
-    recipes = [Recipe(OWN_NAME, quality=30.0), Recipe("compressai:none")]
+def test_a_race_and_those_who_cannot_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "codecs.toml").write_text(
+        "[wrong]\nencode = 'cp {input} {output}'\ndecode = 'cp /dev/null {output}'\nqualities = [1]"
+    )
+    cold = Memory(1, 2, 3), Cold(1.0, 2.0, 3.0)
+    monkeypatch.setattr(
+        speed,
+        "measure_cold",
+        lambda r, *work: cold if r.name == "wrong" else measure_cold(r, *work),
+    )
+    recipes = [
+        Recipe(OWN_NAME, quality=30.0),
+        Recipe("compressai:none"),
+        Recipe("wrong", codecs=tmp_path / "codecs.toml"),
+    ]
     report, bugs = speed.measure_speed(recipes, find_pictures(folder)[:1], 1)
     (row,) = report.codecs
     assert (report.quality, report.threads, report.other_threads) == (30.0, 1, 2)
@@ -102,8 +134,8 @@ def test_a_race_and_one_who_cannot_run(folder: Path) -> None:
         memory = row.memory
         assert 50 < memory.loaded <= memory.encode
         assert memory.decode > 50  # of a process of its own: a megabyte less than loaded, at times
-    (bug,) = bugs
-    assert bug.codec == "compressai:none" and bug.reason.startswith("speed: ")
+    assert [bug.codec for bug in bugs] == ["compressai:none", "wrong"]
+    assert all(bug.reason.startswith("speed: ") for bug in bugs)
     assert report.throughput == ()  # no CUDA was asked for
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from gencodec.bench.pictures import Dataset
+
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 OneError = Callable[..., str]
 
@@ -114,6 +116,27 @@ def test_what_could_not_be_done_is_refused_before_anything_is_measured(
     one_error(here("bench", "photos", "-f", "--html", "photos"), 1, "it is a directory")
     monkeypatch.setattr(os, "access", lambda *_: False)  # as on a file system that is read-only
     one_error(here("bench", "photos", "-o", "out.json"), 1, "may not be written to")
+
+
+def test_a_race_that_breaks_off_costs_no_curves(
+    here: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gencodec.bench import command
+    from gencodec.bench.rate_distortion import Measured, Row
+
+    row = Row("gencodec", 50.0, "small", 100, 0.5, 30.0, 31.0)
+    kept = Measured(Dataset("photos", 1, 0.1, "ab"), ("small",), (), (row,), ())
+
+    def breaks_off(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(command, "measure_all", lambda *_: kept)
+    monkeypatch.setattr(command, "measure_speed", breaks_off)
+    result = here("bench", "photos", "--speed", "-o", "out.json")
+    assert result.returncode == 1
+    assert b"\n  speed: the disk is full\n" in result.stdout
+    report = json.loads((folder.parent / "out.json").read_text())
+    assert len(report["images"]) == 1 and "speed" not in report
 
 
 def test_only_broken_pictures(here: Run, one_error: OneError, folder: Path) -> None:
