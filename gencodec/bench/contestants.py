@@ -37,7 +37,8 @@ class About:
     """What a reader of a codec's figures must know.
 
     name: by which the command line asks for it; label: for people; settings: the call or command
-    line, with q for the quality; version: of what did the coding; note: may be empty.
+    line, with q for the quality; version: of what did the coding; threads: 0 for programs of their
+    own, which choose; note: may be empty.
     """
 
     name: str

@@ -21,7 +21,8 @@ from gencodec.image import Pixels
 class Memory:
     """Megabytes (10^6 bytes) resident at most: once loaded, through encoding, through decoding.
 
-    Each counts the interpreter and all libraries.  0 where the system does not tell.
+    Each counts the interpreter and all libraries.  0 where the system does not tell, and for
+    commands, whose programs are other processes.
     """
 
     loaded: int
@@ -77,9 +78,11 @@ def _first(recipe: Recipe, work: Pixels | bytes) -> _First:
     else:
         contestant.compress(work)
     done = time.perf_counter()
+    # Of a program that has ended, Linux says at least as much as the process had that began it.
+    inside = contestant.about.threads > 0
     return _First(
-        round(loaded / 1e6),
-        round(peak_memory() / 1e6),
+        round(loaded / 1e6) if inside else 0,
+        round(peak_memory() / 1e6) if inside else 0,
         round(ready - begin, 3),
         round(done - ready, 4),
     )

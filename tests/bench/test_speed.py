@@ -107,6 +107,18 @@ def test_a_summary_adds_up(raw: Any) -> None:
     assert (row.bpp, row.encode_s_per_mp, row.decode_s_per_mp) == (1.5, 3.0, 0.75)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no cp")
+def test_the_memory_of_commands_is_not_that_of_python(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "codecs.toml"
+    path.write_text(
+        "[copy]\nencode = 'cp {input} {output}'\ndecode = 'cp {input} {output}'\nqualities = [1]"
+    )
+    recipe = Recipe("copy", codecs=path)
+    pixels = load_picture(folder / "picture0.png").pixels
+    memory, cold = measure_cold(recipe, pixels, make_contestant(recipe).compress(pixels))
+    assert memory == Memory(0, 0, 0) and cold.encode_s > 0.0
+
+
 def test_a_race_and_those_who_cannot_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
