@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import queue
 import signal
 import threading
@@ -112,8 +114,17 @@ def _drain(
         pool.shutdown(cancel_futures=True)
 
 
+def _end_with_parent() -> None:
+    """A parent that was killed cannot say so; its workers would wait for ever, memory and all."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
 def _begin(prepare: Callable[[], None] | None) -> None:
     # An interrupt from the keyboard goes to all processes: the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if prepare is not None:
         prepare()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from gencodec.bench.cache import Cache
 from gencodec.bench.jobs import Failure, spread
@@ -29,6 +34,48 @@ def test_what_breaks_costs_only_itself() -> None:
         4: 16,
         5: 25,
     }
+
+
+PARENT = """
+import os, sys, time
+sys.path[:0] = {paths!r}
+from gencodec.bench.jobs import spread
+from test_jobs import tell_and_wait
+if __name__ == "__main__":
+    list(spread(tell_and_wait, [sys.argv[1]], 1))
+"""
+
+
+def tell_and_wait(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(2.0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script, told = tmp_path / "parent.py", tmp_path / "pid"
+    here = Path(__file__).resolve()
+    script.write_text(PARENT.format(paths=[str(here.parents[2]), str(here.parent)]))
+    parent = subprocess.Popen([sys.executable, str(script), str(told)])
+    while not (told.exists() and told.read_text()):
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while is_alive(int(told.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_alive(process: int) -> bool:
+    """Whether it runs; one that has ended may stay listed until somebody asks for it."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_nothing_to_do() -> None:
