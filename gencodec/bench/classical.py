@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import PIL
-from PIL import Image, features
+from PIL import AvifImagePlugin, Image, features
 
 from gencodec.bench.contestants import About, Recipe, UnknownRivalError
 from gencodec.image import Pixels, three_channels
@@ -93,7 +93,7 @@ FORMATS = {
         encode=lambda codecs, pixels, q, option, threads: _pillow_avif(
             pixels, int(q), int(option), threads
         ),
-        decode=lambda codecs, stream, threads: np.asarray(Image.open(io.BytesIO(stream))),
+        decode=lambda codecs, stream, threads: _pillow_pixels(stream, threads),
     ),
     "jxl": Format(
         label="JPEG XL e{option}",
@@ -221,3 +221,13 @@ def _pillow_avif(pixels: Pixels, quality: int, speed: int, threads: int) -> byte
         advanced={"tune": "ssim"},
     )
     return file.getvalue()
+
+
+def _pillow_pixels(stream: bytes, threads: int) -> Pixels:
+    # Pillow decodes AVIF on every core unless its module says otherwise; no call takes a number.
+    before = AvifImagePlugin.DEFAULT_MAX_THREADS
+    AvifImagePlugin.DEFAULT_MAX_THREADS = threads
+    try:
+        return np.asarray(Image.open(io.BytesIO(stream)))
+    finally:
+        AvifImagePlugin.DEFAULT_MAX_THREADS = before

@@ -64,6 +64,28 @@ def test_formats(name: str, pixels: Pixels) -> None:
     assert rival.decompress(grey).shape[:2] == pixels.shape[:2]
 
 
+def test_pillow_decodes_with_the_threads_it_is_given(
+    pixels: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import (
+        AvifImagePlugin,
+        _avif,  # type: ignore[attr-defined]
+    )
+
+    rival = make_contestant(Recipe("avif-ssim", threads=3))
+    stream = rival.compress(pixels)
+    asked = []
+    decoder = _avif.AvifDecoder
+
+    def asking(data: bytes, codec: str, threads: int) -> object:
+        asked.append(threads)
+        return decoder(data, codec, threads)
+
+    monkeypatch.setattr(_avif, "AvifDecoder", asking)
+    assert rival.decompress(stream).shape == pixels.shape
+    assert asked == [3] and AvifImagePlugin.DEFAULT_MAX_THREADS == 0
+
+
 def test_options_are_part_of_what_is_cached() -> None:
     pytest.importorskip("imagecodecs")
     identities = {make_contestant(Recipe(n)).identity for n in ("avif", "avif:6", "avif:5", "jxl")}
