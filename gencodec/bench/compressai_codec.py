@@ -85,7 +85,8 @@ class CompressaiCodec:
         return self.nets[round(self.quality)]
 
     def at(self, quality: float) -> CompressaiCodec:
-        return replace(self, quality=quality)
+        """At the nearest quality that there are weights for: not all may have been downloaded."""
+        return replace(self, quality=min(self.nets, key=lambda level: abs(level - quality)))
 
     def compress(self, pixels: Pixels) -> bytes:
         height, width = pixels.shape[:2]

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from gencodec.bench import compressai_codec, speed
-from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant
+from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant, nearest_in_bytes
 from gencodec.bench.environment import peak_memory
 from gencodec.bench.memory import Cold, Memory, measure_cold
 from gencodec.bench.own_codec import Gencodec
@@ -174,6 +174,21 @@ def test_peak_memory_grows() -> None:
     assert int(block[-1]) == 1
     if sys.platform.startswith("linux"):
         assert peak_memory() >= before > 10_000_000
+
+
+def test_compressai_with_weights_of_some_qualities_only(folder: Path) -> None:
+    class Net:
+        def __init__(self, size: int) -> None:
+            self.size = size
+
+        def compress(self, x: torch.Tensor) -> dict[str, Any]:
+            return {"strings": [[bytes(self.size)], [b""]], "shape": (1, 1)}
+
+    nets = {1: Net(10), 6: Net(1000)}
+    codec = compressai_codec.CompressaiCodec("m", True, nets, 6, 1, torch.device("cpu"), "")
+    sample = load_picture(folder / "picture0.png")
+    for target, level in ((700, 6), (100, 1), (2, 1), (5000, 6)):
+        assert nearest_in_bytes(codec, sample, target)[0].quality == level
 
 
 @needs_compressai
