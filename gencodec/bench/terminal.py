@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gencodec.bench.anchors import Anchor
@@ -37,6 +37,7 @@ def table(report: Report, published: Sequence[Anchor]) -> str:
     text = [_aligned(rows)]
     if metrics:
         text.append("Metrics: gencodec's bits against that codec's at equal score (BD-rate), %.")
+    text += _left_out(report)
     data = report.dataset
     text.append(f"{data.images} images of '{data.folder}', {data.megapixels:g} MP.")
     if report.speed is not None:
@@ -46,6 +47,17 @@ def table(report: Report, published: Sequence[Anchor]) -> str:
         if len(report.bugs) > BUGS_SHOWN:
             text.append(f"  and {len(report.bugs) - BUGS_SHOWN} more, in the report")
     return "\n".join(text)
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    """Why a metric has no mean, a line each: what is not there for one image is there for none."""
+    for metric in METRICS:
+        without = {row.image for row in report.images if getattr(row, metric.name) is None}
+        if without and report.environment.versions.get(str(metric.package)) == "not installed":
+            yield f"No {metric.label}: the Python package '{metric.package}' is not installed."
+        elif without:
+            count = len({row.image for row in report.images})
+            yield f"No {metric.label}: of {count} images, {len(without)} too small for it."
 
 
 def _against(report: Report, anchor: str, metrics: Sequence[object]) -> list[str]:

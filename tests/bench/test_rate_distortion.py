@@ -177,6 +177,21 @@ def test_a_published_curve_by_the_name_of_a_codec_that_was_measured(rows: list[R
     assert apart([anchor], ["gencodec"]) == (anchor,)
 
 
+def test_the_table_says_why_a_metric_is_missing(report: Report) -> None:
+    there = [replace(row, ms_ssim=0.9, ssimulacra2=50.0) for row in report.images]
+    assert "\nNo " not in table(replace(report, images=tuple(there)), [])
+    small = [replace(row, ms_ssim=None) if row.image == "picture1" else row for row in there]
+    text = table(replace(report, images=tuple(small)), [])
+    assert "\nNo MS-SSIM: of 2 images, 1 too small for it.\n" in text
+    versions = report.environment.versions | {"pytorch-msssim": "not installed"}
+    bare = replace(
+        report, images=tuple(small), environment=replace(report.environment, versions=versions)
+    )
+    assert "\nNo MS-SSIM: the Python package 'pytorch-msssim' is not installed.\n" in table(
+        bare, []
+    )
+
+
 def test_the_nearest_file_in_bytes(raw: Contestant, codec: Gencodec, folder: Path) -> None:
     sample = load_picture(folder / "picture0.png")
     for bits in (2, 5, 8):

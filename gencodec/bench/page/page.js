@@ -220,6 +220,7 @@ function drawCurves() {
     ssimulacra2: "SSIMULACRA 2: 90 is hard to tell from the original, 70 high, 50 medium, 30 low quality.",
   };
   const published = all.some(({ codec }) => codec.published);
+  if (!all.length && imageOf.value === "") notes[metric.name] += " Some pictures have none, being too small for it, so there are no means: choose a picture.";
   byId("curves-note").textContent = `${notes[metric.name]} ${imageOf.value === "" ? "Means over the pictures of rate and of score." : ""} ${published ? "Dashed curves were published by others and not measured here." : ""}`;
 }
 
