@@ -244,7 +244,8 @@ function drawDeltas() {
       const d = of(codec.name, m.name);
       if (!d) return make("td", {}, "\u2013");
       const range = `${d.low.toFixed(1)}\u2013${d.high.toFixed(1)}, ${d.overlap.toFixed(0)}\u202f% overlap`;
-      return make("td", { class: d.bd_rate < 0 ? "less" : "more", title: `at equal rate ${signed(d.bd_score, 2)} ${m.unit}, ${d.images} pictures` },
+      const score = d.bd_score === null ? "no rates in common" : `at equal rate ${signed(d.bd_score, 2)} ${m.unit}`.trim();
+      return make("td", { class: d.bd_rate < 0 ? "less" : "more", title: `${score}, ${count(d.images, "picture")}` },
         `${signed(d.bd_rate)}\u202f%`, make("small", {}, range));
     })));
   byId("deltas").replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
