@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,9 @@ def find_pictures(folder: Path, *, limit: int | None = None) -> list[Path]:
     found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     paths: dict[str, Path] = {}
     for path in sorted(found):
+        # A pipe would be waited for; what cannot be looked at is told when it cannot be read.
+        if os.path.exists(path) and not os.path.isfile(path):
+            continue
         paths.setdefault(name_of(path), path)
     if not paths:
         raise ImageError(f"{folder}: no pictures in it")

@@ -260,5 +260,12 @@ def test_names_that_are_no_text(report: Report, tmp_path: Path) -> None:
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no pictures"):
         find_pictures(tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match="no pictures"):
+        find_pictures(tmp_path)
+    (tmp_path / "picture.png").write_bytes(b"")
+    assert find_pictures(tmp_path) == [tmp_path / "picture.png"]
     with pytest.raises(ImageError, match="no such folder"):
         find_pictures(tmp_path / "none")
