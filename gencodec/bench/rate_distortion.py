@@ -23,6 +23,7 @@ from gencodec.bench.contestants import (
     About,
     Contestant,
     Recipe,
+    UnknownRivalError,
     family_of,
     make_contestant,
 )
@@ -130,7 +131,7 @@ def measure_all(
     """Every codec at each of its qualities on every picture; what fails becomes a bug.
 
     qualities: of gencodec, None for its own; rivals go through theirs.  ImageError when not one
-    picture can be read.
+    picture can be read, UnknownRivalError before anything is measured.
     """
     census, digests, bugs = Census(), dict[Path, str](), list[Bug]()
     for path in paths:
@@ -146,6 +147,8 @@ def measure_all(
     for recipe in recipes:
         try:
             contestant = make_contestant(recipe)
+        except UnknownRivalError:  # what was mistyped, and not what is not installed
+            raise
         except Exception as error:
             bugs.append(Bug(reason_of(error), codec=recipe.name))
             continue

@@ -86,6 +86,8 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, here: Run, folder: Path
     ("words", "code", "said"),
     [
         (["photos", "--against", "nobody"], 2, "unknown rival 'nobody'"),
+        (["photos", "--against", "jpeg,gencodec:5000"], 2, "no gencodec:5000; there are efforts"),
+        (["photos", "--against", "compressai"], 2, "unknown rival 'compressai'"),
         (["photos", "--against", "jpeg", "--show", "jxl"], 2, "--show has 'jxl'"),
         (["photos", "--against", ","], 2, "names of codecs"),
         (["photos", "--no-cache", "--cache", "x"], 2, "exclude each other"),
