@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.command import Plan, Report
@@ -236,6 +237,18 @@ def test_views_hold_what_the_codec_gave(folder: Path) -> None:
     low, high = (shots[0] for shots in view.rates)
     assert low.file_bytes < high.file_bytes and low.psnr < high.psnr
     assert high.source.startswith("data:image/webp;base64,")
+
+
+@pytest.mark.slow
+def test_views_of_a_grey_picture(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:40, :57]
+    grey = (128 + 90 * np.sin(rows / 9.0) * np.cos(columns / 7.0)).astype(np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    views = make_views([Recipe(OWN_NAME), Recipe("avif-ssim")], [50.0], find_pictures(tmp_path), 1)
+    assert views.missing == ()
+    (view,) = views.items
+    assert [shot.codec for shot in view.rates[0]] == [OWN_NAME, "avif-ssim"]
+    assert all(shot.psnr > 25 for shot in view.rates[0])
 
 
 def test_a_page_is_written(report: Report, folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gencodec.bench.contestants import Contestant, Recipe, make_contestant, near
 from gencodec.bench.jobs import Failure, spread
 from gencodec.bench.metrics import finite_psnr, ssimulacra2
 from gencodec.bench.pictures import Sample, load_picture, name_of
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 
 BUDGET = 3_300_000
 """Bytes of all pictures before base64, which adds a third: the page stays under 5 MB."""
@@ -124,7 +124,7 @@ def make_views(
         return make_views(recipes, qualities, chosen[: len(chosen) // 2], jobs, cache)
     items = tuple(_filled(raw.view, datas) for raw, datas in zip(raws, coded, strict=True))
     pairs = [
-        finite_psnr(crop, _opened(data))
+        finite_psnr(three_channels(crop), _opened(data))
         for raw, datas in zip(raws, coded, strict=True)
         for crop, data in zip(raw.crops, datas, strict=True)
     ]
@@ -190,6 +190,8 @@ def _shots(task: _Task, quality: float, sample: Sample) -> Iterator[tuple[Shot, 
         decoded = codec.decompress(stream)
         if decoded.ndim > sample.pixels.ndim:  # a format that knows no grey
             decoded = np.ascontiguousarray(decoded[:, :, 1])
+        elif decoded.ndim < sample.pixels.ndim:  # a file that has come to be grey
+            decoded = three_channels(decoded)
         if known is None:
             known = _shot(codec, sample, stream, decoded)
             cache.put(key, known)
