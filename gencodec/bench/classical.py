@@ -166,7 +166,8 @@ class Classical:
         return replace(self, quality=quality)
 
     def compress(self, pixels: Pixels) -> bytes:
-        picture = np.ascontiguousarray(pixels)
+        # Of a side of one pixel numpy may have any stride; some of imagecodecs refuse all but one.
+        picture = np.ascontiguousarray(pixels).reshape(-1).reshape(pixels.shape)
         encode = self.form.encode
         return bytes(encode(self.codecs, picture, self.quality, self.option, self.threads))
 

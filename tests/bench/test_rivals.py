@@ -64,6 +64,18 @@ def test_formats(name: str, pixels: Pixels) -> None:
     assert rival.decompress(grey).shape[:2] == pixels.shape[:2]
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_pictures_of_one_pixel(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("imagecodecs")
+    rival = make_contestant(Recipe(name)).at(FORMATS[name].qualities[-1])
+    for shape in ((1, 1), (1, 1, 3), (1, 7, 3), (7, 1)):
+        Image.fromarray(np.full(shape, 60, np.uint8)).save(tmp_path / "small.png")
+        read = load_picture(tmp_path / "small.png").pixels
+        odd = np.lib.stride_tricks.as_strided(read, read.shape, (1, *read.strides[1:]))
+        for pixels in (read, odd if shape[0] == 1 else read):
+            assert rival.decompress(rival.compress(pixels)).shape[:2] == shape[:2]
+
+
 def test_pillow_decodes_with_the_threads_it_is_given(
     pixels: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
