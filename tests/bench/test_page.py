@@ -123,6 +123,15 @@ def test_the_page_is_whole_in_itself(report: Report) -> None:
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
+def test_a_folder_that_is_called_like_a_mark(report: Report) -> None:
+    named = replace(report, dataset=replace(report.dataset, folder="[[DATA]]<i>&"))
+    text = page_text(named, {"name": "</script><img src=x>[[TITLE]]"})
+    tags = Tags()
+    tags.feed(text)
+    assert tags.loads == [] and tags.count["script"] == 2
+    assert text.count("<h1>gencodec on [[DATA]]&lt;i>&amp;</h1>") == 1
+
+
 SCRIPT = """
 <script type="module">
 const wait = () => new Promise((done) => setTimeout(done, 50));

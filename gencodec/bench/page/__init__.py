@@ -9,6 +9,7 @@ The page loads nothing: pictures are data URIs, and there is no library in it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,14 +60,14 @@ def page_text(report: Report, data: dict[str, Any]) -> str:
     # "</" would end the script element that carries the data.
     content = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     title = f"gencodec on {report.dataset.folder}"
-    for mark, text in (
-        ("TITLE", title.replace("&", "&amp;").replace("<", "&lt;")),
-        ("STYLE", (HERE / "page.css").read_text(encoding="utf-8")),
-        ("SCRIPT", (HERE / "page.js").read_text(encoding="utf-8")),
-        ("DATA", content.replace("</", "<\\/").replace("<!--", "<\\u0021--")),
-    ):
-        template = template.replace(f"[[{mark}]]", text)
-    return template
+    texts = {
+        "TITLE": title.replace("&", "&amp;").replace("<", "&lt;"),
+        "STYLE": (HERE / "page.css").read_text(encoding="utf-8"),
+        "SCRIPT": (HERE / "page.js").read_text(encoding="utf-8"),
+        "DATA": content.replace("</", "<\\/").replace("<!--", "<\\u0021--"),
+    }
+    # In one go: what is put in is not searched for marks, which a folder's name may look like.
+    return re.sub(r"\[\[(\w+)\]\]", lambda mark: texts[mark[1]], template)
 
 
 def page_data(report: Report, published: Sequence[Anchor]) -> dict[str, Any]:
