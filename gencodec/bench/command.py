@@ -19,7 +19,7 @@ from gencodec.bench.contestants import (
     make_contestant,
     module_of,
 )
-from gencodec.bench.environment import Environment, environment
+from gencodec.bench.environment import Environment, environment, usable_cores
 from gencodec.bench.jobs import reason_of
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Dataset, find_pictures, name_of
@@ -130,8 +130,8 @@ def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
     paths = find_pictures(plan.folder, limit=plan.limit)
     subject = make_contestant(Recipe(OWN_NAME, plan.model, plan.device, threads=plan.threads or 1))
     assert isinstance(subject, Gencodec)
-    jobs = plan.jobs or (1 if subject.device.type == "cuda" else os.cpu_count() or 1)
-    threads = plan.threads or max(1, (os.cpu_count() or 1) // jobs)
+    jobs = plan.jobs or (1 if subject.device.type == "cuda" else usable_cores())
+    threads = plan.threads or max(1, usable_cores() // jobs)
     device = str(subject.device)
     recipes = [
         Recipe(name, plan.model, device, None, threads, plan.codecs)
@@ -177,7 +177,7 @@ def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
 
 def racing_recipes(plan: Plan, device: str, names: Sequence[str]) -> tuple[Recipe, ...]:
     """The codecs of a race, on all threads that the plan allows."""
-    threads = plan.threads or os.cpu_count() or 1
+    threads = plan.threads or usable_cores()
     return tuple(
         Recipe(
             name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ import torch
 from PIL import Image
 
 from gencodec.bench import compressai_codec, speed
+from gencodec.bench.command import Plan, racing_recipes
 from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant, nearest_in_bytes
 from gencodec.bench.environment import peak_memory
 from gencodec.bench.memory import Cold, Memory, measure_cold
@@ -95,6 +97,14 @@ def test_who_cannot_decode_a_picture_is_known_before_the_race(raw: Any, folder: 
     assert speed.decodes_alike(Recipe("raw"), [Picky()], samples[:1], 1) is None
     with pytest.raises(RuntimeError, match="no luck"):
         speed.decodes_alike(Recipe("raw"), [Picky(), Picky()], samples, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no cores are told apart here")
+def test_a_race_is_on_the_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 7, 8})
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    (recipe,) = racing_recipes(Plan(Path()), "cpu", [OWN_NAME])
+    assert recipe.threads == 3
 
 
 def test_a_summary_adds_up(raw: Any) -> None:
