@@ -40,6 +40,8 @@ TIMEOUT_S = 600
 FIELDS = {"encode", "decode", "qualities", "suffix", "label", "version", "pictures"}
 NEEDED = {"encode", "decode", "qualities"}
 PLACES = {"input", "output", "quality"}
+PICTURES = {".png", ".ppm", ".pgm", ".pnm", ".bmp", ".tga", ".tif", ".tiff"}
+"""What Pillow writes without loss: any other would be counted against the codec."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def _command(name: str, entry: Any) -> Command:
     for key in ("encode", "decode"):
         if not set(re.findall(r"{(\w+)}", entry[key])) <= PLACES or "{output}" not in entry[key]:
             raise ValueError(f"[{name}]: {key} takes {{input}}, {{output}} and {{quality}}")
+    if str(entry.get("pictures", ".png")).lower() not in PICTURES:
+        raise ValueError(f"[{name}]: pictures is one of {', '.join(sorted(PICTURES))}")
     return Command(name, qualities=levels, **words)
 
 

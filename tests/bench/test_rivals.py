@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gencodec.bench.classical import FORMATS
-from gencodec.bench.command_codec import read_commands
+from gencodec.bench.command_codec import PICTURES, read_commands
 from gencodec.bench.contestants import Recipe, UnknownRivalError, make_contestant, module_of
 from gencodec.bench.curves import psnr
 from gencodec.bench.pictures import load_picture
@@ -177,6 +177,16 @@ def test_commands(tmp_path: Path, pixels: Pixels) -> None:
         module_of("other", path)
 
 
+@no_cp
+def test_pictures_are_handed_over_without_loss(tmp_path: Path, pixels: Pixels) -> None:
+    for suffix in PICTURES:
+        path = tmp_path / f"codecs{suffix}.toml"
+        path.write_text(COPIER.replace("[fails]", f"pictures = '{suffix}'\n[fails]"))
+        copier = make_contestant(Recipe("copy", codecs=path))
+        for picture in (pixels, pixels[:, :, 0]):
+            assert np.array_equal(copier.decompress(copier.compress(picture)), picture)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -188,6 +198,7 @@ def test_commands(tmp_path: Path, pixels: Pixels) -> None:
         "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = ['high']",
         "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]\nspeed = 'x'",
         "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1, inf]",
+        "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]\npictures = '.jpg'",
         "[x]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1, 2, 1.0]",
         "[gencodec]\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]",
         "['gencodec:4']\nencode = 'a {output}'\ndecode = 'b {output}'\nqualities = [1]",
