@@ -132,6 +132,9 @@ def test_a_race_that_breaks_off_costs_no_curves(
     def breaks_off(*_: object) -> None:
         raise RuntimeError("the disk is full")
 
+    # A file that happens to have the name of the checkout's curves is not asked for, nor missed.
+    (folder.parent / "benchmarks").mkdir()
+    (folder.parent / "benchmarks" / "anchors.json").write_text("[1, 2]")
     monkeypatch.setattr(command, "measure_all", lambda *_: kept)
     monkeypatch.setattr(command, "measure_speed", breaks_off)
     result = here("bench", "photos", "--speed", "-o", "out.json")
