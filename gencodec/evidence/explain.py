@@ -117,7 +117,7 @@ def explain(
     caught = forgery_is_caught(stream, other)
 
     second = fit(companion[1], header.width, header.height, grey=header.grey)
-    second_stream = codec.codec.compress(second, quality=quality)
+    second_stream = _marked(codec.codec.compress(second, quality=quality), grey=header.grey)
     nothing_same = np.array_equal(
         rebuild_from(second_stream, 0.0, codec.codec, weights).pixels, prefixes[0].pixels
     )
@@ -203,6 +203,16 @@ def relabelled(stream: bytes, other: Weights) -> bytes:
     container = unpack(stream)
     forged = replace(container.header, weights_id=other.weights_id)
     return pack(Container(forged, container.sections))
+
+
+def _marked(stream: bytes, *, grey: bool) -> bytes:
+    """The same symbols, marked as those of a grey picture or of one in colours.
+
+    A decoder makes one channel of what is grey, so otherwise a picture without colours would not be
+    shown as it is in the file of one that has some.
+    """
+    container = unpack(stream)
+    return pack(Container(replace(container.header, grey=grey), container.sections))
 
 
 def forgery_is_caught(stream: bytes, other: Weights) -> bool:

@@ -90,6 +90,18 @@ def test_streams_are_explained_by_themselves(codec: Gencodec, photo: Photo) -> N
     assert figures.swap_exact and pictures["original"].shape == (40, 33, 3)
 
 
+def test_a_grey_picture_beside_one_in_colours(codec: Gencodec, photo: Photo) -> None:
+    """Either is shown by its own bytes alone, and by those in the other's place."""
+    colours, grey = photo(120, 170, 1), photo(96, 128, 2)[:, :, 0]
+    opened = [
+        open_picture(name, picture_from_array(pixels), codec)
+        for name, pixels in (("colours.png", colours), ("grey.png", grey))
+    ]
+    for one in opened:
+        figures, _ = explain_opened(one, opened, seed=0)
+        assert figures.holds and figures.nothing_same and figures.swap_exact, figures.verdict
+
+
 def test_of_tiles_the_dearest_is_explained(codec: Gencodec, photo: Photo) -> None:
     pixels = np.full((150, 130, 3), 90, np.uint8)
     pixels[64:128, :64] = photo(64, 64, 4)
