@@ -103,9 +103,8 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
             odd=2,
         ),
         text(
-            "The same symbols under three codes. What training brought is the difference: it "
-            f"saved {1 - e.bits_prior / e.bits_factorised:.0%} against the best fixed tables for "
-            "this very picture. It shortens the message; it does not replace it."
+            f"The same symbols under three codes. {_saved(e)} It shortens the message; it does "
+            "not replace it."
         ),
         minor("The file in the wrong hands"),
         grid(
@@ -149,6 +148,20 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
             ],
         ),
     ]
+
+
+def _saved(e: Explanation) -> str:
+    """What the prior brought; a picture of few symbols is told shorter by tables made for it."""
+    if e.bits_prior < e.bits_factorised:
+        return (
+            "What training brought is the difference: it saved "
+            f"{1 - e.bits_prior / e.bits_factorised:.0%} against the best fixed tables for this "
+            "very picture."
+        )
+    return (
+        "Here training brought nothing: the picture has so few different symbols that tables made "
+        "for it, which are not charged for, say nearly all of it."
+    )
 
 
 def _two(value: float) -> str:

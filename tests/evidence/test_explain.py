@@ -154,3 +154,11 @@ def test_the_page_is_whole_and_safe(explained: Explained) -> None:
     assert "a<b>" not in html and "a&lt;b&gt;.png" in html
     assert html.index(explained[0].verdict) < html.index("<img")
     assert f"{explained[0].file_bytes}" in html
+
+
+def test_the_page_of_a_picture_of_one_block(codec: Gencodec, photo: Photo) -> None:
+    """Every table fitted to it says all of it, so nothing can be saved against them."""
+    opened = open_picture("icon.png", picture_from_array(photo(16, 16, 1)), codec)
+    figures, pictures = explain_opened(opened, [opened], seed=0)
+    assert figures.bits_factorised == 0.0 < figures.bits_prior
+    assert "training brought nothing" in explain_page([(figures, pictures)], "gencodec explain")
