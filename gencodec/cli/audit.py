@@ -42,7 +42,7 @@ def register(parser: options.CommandParser) -> None:
         "--list",
         metavar="CSV",
         help="columns file, sha256 and split ('trained', 'held out'), such as the list published "
-        "with the weights",
+        "with the weights, or a run's pictures.csv",
     )
     group.add_argument("--trained", nargs="+", metavar="DIR", help="pictures trained on")
     group.add_argument("--held-out", nargs="+", metavar="DIR", help="pictures kept from training")

@@ -1,7 +1,7 @@
 """The pictures of an audit: which were trained on, which were held out, and their middles.
 
-Who was trained on is decided by the list that was published with the weights (file name, its
-SHA-256, split), or, where there is none, by the rule that the training program follows.
+Who was trained on is decided by the list that was published with the weights or that a run left
+(SHA-256, split), or, where there is none, by the rule that the training program follows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,9 +19,10 @@ from PIL import Image
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels
-from gencodec.train.photos import SUFFIXES, Photo, as_text, eight_bits, held_out
+from gencodec.train.photos import SUFFIXES, Photo, as_text, eight_bits, split
 
 TRAINED, HELD_OUT = "trained", "held out"
+ARCHIVE = ".tar"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,28 @@ class Source:
     name: str
     data: bytes
 
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+        return hashlib.sha256(self.data).hexdigest()
+
     def photo(self) -> Photo:
         """Decode; ImageError when it is no picture."""
+        return self._opened(lambda image: np.array(eight_bits(image)))
+
+    def outline(self) -> Photo:
+        """The same without decoding: of its size, and black. ImageError when it is no picture."""
+        return self._opened(
+            lambda image: np.broadcast_to(np.uint8(0), (image.height, image.width, 3))
+        )
+
+    def _opened(self, pixels_of: Callable[[Image.Image], Pixels]) -> Photo:
         try:
             with Image.open(BytesIO(self.data)) as image:
-                pixels = np.array(eight_bits(image))
+                pixels = pixels_of(image)
         except Exception as error:  # Pillow answers damage with almost any exception
             raise ImageError(f"{self.name}: {type(error).__name__}") from error
-        return Photo(self.name, hashlib.sha256(self.data).hexdigest(), pixels)
+        return Photo(self.name, self.sha256, pixels)
 
 
 def decoded(group: Iterable[Source]) -> list[Photo]:
@@ -56,43 +71,47 @@ class Collection:
 
 
 def sources(places: Iterable[Path]) -> Iterator[Source]:
-    """Every picture file below folders and in tar archives, undecoded.
+    """Every picture file below folders and in tar archives, undecoded, named as in training.
 
     Not `train.photos.PhotoFolder`: a search decodes them one at a time, and more than once.
-    ImageError for a place that is not there.
+    ImageError for a place that is not there, or is a file of another kind, and for a damaged
+    archive.
     """
     for place in places:
         if not place.exists():
             raise ImageError(f"{place}: no such file or directory")
-        paths = sorted(place.rglob("*")) if place.is_dir() else [place]
-        for path in paths:
-            if path.suffix == ".tar":
+        if not place.is_dir() and not _is_wanted(place):
+            kinds = ", ".join(sorted(SUFFIXES))
+            raise ImageError(f"{place}: neither a folder, a tar file nor a picture ({kinds})")
+        folder = place if place.is_dir() else place.parent
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_dir() or not _is_wanted(path):
+                continue
+            if path.suffix.lower() == ARCHIVE:
                 yield from _archived(path)
-            elif path.suffix.lower() in SUFFIXES:
-                yield Source(as_text(path.name), path.read_bytes())
+            else:
+                yield Source(as_text(path.relative_to(folder).as_posix()), path.read_bytes())
 
 
 def read_collection(places: Sequence[Path], listing: Path | None) -> Collection:
     """Split the pictures of `places` by a list (CSV: file, sha256, split), or by the rule.
 
-    A listed picture counts only if its bytes are the listed ones. ImageError when the list
+    A picture is the listed one by its bytes, whatever it is called here. ImageError when the list
     names none of the pictures found, or a group stays empty.
     """
+    found = list(sources(places))
+    if listing is None:
+        split_of = _by_rule(found)
+        rule = "the training program's rule, by names"
+    else:
+        split_of = _read_listing(listing)
+        rule = f"{listing.name}, SHA-256"
     groups: dict[str, list[Source]] = {TRAINED: [], HELD_OUT: []}
-    rows = None if listing is None else _read_listing(listing)
-    for source in sources(places):
-        if rows is None:
-            groups[HELD_OUT if held_out(source.name) else TRAINED].append(source)
-            continue
-        digest, split = rows.get(source.name, ("", ""))
-        if split in groups and digest == hashlib.sha256(source.data).hexdigest():
-            groups[split].append(source)
-    rule = (
-        "the training program's rule, by names" if listing is None else f"{listing.name}, SHA-256"
-    )
-    for split, group in groups.items():
+    for source in found:
+        groups.get(split_of.get(source.sha256, ""), []).append(source)
+    for name, group in groups.items():
         if not group:
-            raise ImageError(f"no {split} picture is there (judged by {rule})")
+            raise ImageError(f"no {name} picture is there (judged by {rule})")
     return Collection(tuple(groups[TRAINED]), tuple(groups[HELD_OUT]), rule)
 
 
@@ -123,17 +142,33 @@ def crops_of(pixels: Pixels, side: int, count: int, rng: np.random.Generator) ->
     return crops
 
 
+def _is_wanted(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES | {ARCHIVE}
+
+
 def _archived(path: Path) -> Iterator[Source]:
-    with tarfile.open(path) as archive:
-        for member in archive:
-            handle = archive.extractfile(member) if member.isfile() else None
-            if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
-                yield Source(as_text(member.name), handle.read())
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                handle = archive.extractfile(member) if member.isfile() else None
+                if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield Source(as_text(member.name), handle.read())
+    except tarfile.TarError as error:
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise ImageError(f"{path}: {reason} (an archive cut short?)") from error
 
 
-def _read_listing(path: Path) -> dict[str, tuple[str, str]]:
+def _by_rule(found: Sequence[Source]) -> dict[str, str]:
+    """By SHA-256, into which group a run over these pictures puts each."""
+    trained, kept = split([source.outline() for source in found])
+    return {photo.sha256: TRAINED for photo in trained} | {photo.sha256: HELD_OUT for photo in kept}
+
+
+def _read_listing(path: Path) -> dict[str, str]:
+    """By SHA-256; of one that is listed as both, it was trained on."""
     try:
         with path.open(encoding="utf-8", newline="") as handle:
-            return {row["file"]: (row["sha256"], row["split"]) for row in csv.DictReader(handle)}
-    except (KeyError, UnicodeDecodeError) as error:
+            rows = [(row["sha256"], row["split"]) for row in csv.DictReader(handle)]
+    except (KeyError, ValueError, csv.Error) as error:
         raise ImageError(f"{path}: not a list of pictures (file, sha256, split): {error}") from None
+    return dict(rows) | {sha256: part for sha256, part in rows if part == TRAINED}

@@ -27,7 +27,7 @@ from gencodec.evidence.order import disorder, shuffled
 from gencodec.evidence.rivals import JPEG_QUALITIES, Point, bytes_at, jpeg_points
 from gencodec.evidence.stranger import other_weights
 from gencodec.model.weights import Weights
-from gencodec.train.photos import Photo, held_out
+from gencodec.train.photos import Photo, PhotoFolder, held_out, split
 
 Make = Callable[..., np.ndarray]
 MakeSource = Callable[[str, np.ndarray], Source]
@@ -194,19 +194,68 @@ def test_who_was_trained_on(photo: Make, source: MakeSource, tmp_path: Path) -> 
         read_collection([folder], listing)
     with pytest.raises(ImageError, match="no such"):
         read_collection([tmp_path / "none"], None)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ImageError, match="no pictures"):
+        given_collection([folder], [tmp_path / "empty"])
+    with pytest.raises(ImageError, match=r"list\.csv: neither a folder, a tar file nor a picture"):
         given_collection([folder], [tmp_path / "list.csv"])
+
+
+def test_a_list_of_a_run_names_pictures_below_folders(
+    photo: Make, source: MakeSource, tmp_path: Path
+) -> None:
+    """As the run does; what counts is the file, whatever it is called by now."""
+    names = ["one/a.png", "two/a.png", "two/b.png"]
+    rows = []
+    for number, name in enumerate(names):
+        path = tmp_path / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source(name, photo(8, 8, number)).data)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        rows.append(f"{name},{digest},8,8,{'held out' if name == 'one/a.png' else 'trained'}")
+    (tmp_path / "set" / "folder.png").mkdir()
+    listing = tmp_path / "pictures.csv"
+    listing.write_text("\n".join(["file,sha256,width,height,split", *rows]))
+    found = read_collection([tmp_path / "set"], listing)
+    assert [s.name for s in found.held_out] == ["one/a.png"]
+    assert [s.name for s in found.trained] == ["two/a.png", "two/b.png"]
+    (tmp_path / "set" / "two").rename(tmp_path / "set" / "renamed")
+    assert len(read_collection([tmp_path / "set"], listing).trained) == 2
+
+
+def test_an_archive_that_is_damaged_or_written_large(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with tarfile.open(tmp_path / "SET.TAR", "w") as archive:
+        archive.add(tmp_path / "a.png", "sub/a.png")
+    assert [s.name for s in sources([tmp_path])] == ["sub/a.png", "a.png"]
+    data = (tmp_path / "SET.TAR").read_bytes()
+    (tmp_path / "SET.TAR").write_bytes(data[:520])
+    with pytest.raises(ImageError, match=r"SET\.TAR: .* \(an archive cut short\?\)"):
+        list(sources([tmp_path]))
 
 
 def test_without_a_list_the_rule_of_training_decides(
     photo: Make, source: MakeSource, tmp_path: Path
 ) -> None:
-    kept = next(f"{n}.png" for n in range(10_000) if held_out(f"{n}.png"))
-    for name in (kept, "0.png"):
-        (tmp_path / name).write_bytes(source(name, photo(8, 8)).data)
+    """By names below the folder; a copy goes with what it is a copy of, and one is always kept."""
+    kept = next(f"in/{n}.png" for n in range(10_000) if held_out(f"in/{n}.png"))
+    other = next(
+        f"{n}.png" for n in range(10_000) if held_out(f"{n}.png") > held_out(f"in/{n}.png")
+    )
+    (tmp_path / "in").mkdir()
+    for number, name in enumerate((kept, "in/a.png", f"in/{other}")):
+        (tmp_path / name).write_bytes(source(name, photo(80, 80, number)).data)
+    (tmp_path / "copy.png").write_bytes((tmp_path / kept).read_bytes())
     found = read_collection([tmp_path], None)
-    assert [s.name for s in found.held_out] == [kept]
+    assert [s.name for s in found.held_out] == ["copy.png", kept]
+    assert [s.name for s in found.trained] == sorted(["in/a.png", f"in/{other}"])
+    ours = split(list(PhotoFolder([tmp_path]).new()))  # type: ignore[arg-type]
+    assert [{p.name for p in group} for group in ours] == [
+        {s.name for s in group} for group in (found.trained, found.held_out)
+    ]
+    for name in (kept, "copy.png"):
+        (tmp_path / name).unlink()
+    assert len(read_collection([tmp_path], None).held_out) == 1
     (tmp_path / "0.png").write_bytes(b"\x89PNG broken")
-    broken = read_collection([tmp_path], None).trained[0]
     with pytest.raises(ImageError, match=r"0\.png"):
-        broken.photo()
+        read_collection([tmp_path], None)
