@@ -66,7 +66,7 @@ class Anything:
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """kind: one of photograph, drawing, text, medical, sky, nothing, noise."""
+    """kind: one of photograph, drawing, text, medical, sky, nothing, noise, given."""
 
     name: str
     kind: str
@@ -103,13 +103,16 @@ def code_all(
 
 
 def judge(rows: Sequence[Coded], quality: float) -> Anything:
-    """Nothing refused, nothing ruined, noise dearest and nothing cheapest."""
+    """Nothing refused, nothing ruined, noise dearest and nothing cheapest.
+
+    What the caller has given is not ranked: a blank page or an icon of a few pixels is no surprise.
+    """
     refused = [row for row in rows if row.refused is not None]
     coded = [row for row in rows if row.refused is None]
     ruined = [row.name for row in coded if row.kind != "noise" and row.psnr < HOLDS_FROM]
     noise = [row.bpp for row in coded if row.kind == "noise"]
     blank = [row.bpp for row in coded if row.kind == "nothing"]
-    rest = [row.bpp for row in coded if row.kind not in ("noise", "nothing")]
+    rest = [row.bpp for row in coded if row.kind not in ("noise", "nothing", "given")]
     ordered = not (noise and blank and rest) or max(blank) < min(rest) <= max(rest) < max(noise)
     if refused:
         finding = f"Refused: {', '.join(row.name for row in refused)}."
@@ -159,7 +162,7 @@ def library_pictures() -> list[Specimen]:
 
 def given_pictures(photos: Sequence[Photo]) -> list[Specimen]:
     """The caller's own."""
-    return [Specimen(photo.name, "photograph", _reduced(photo.pixels)) for photo in photos]
+    return [Specimen(photo.name, "given", _reduced(photo.pixels)) for photo in photos]
 
 
 def _middle(pixels: Pixels) -> Pixels:

@@ -26,6 +26,7 @@ from .anything import (
 )
 from .collection import Collection, choose, crops_of, decoded
 from .copies import Copies, CopyPictures, find_copies
+from .explain import is_telling
 from .membership import Membership, attack, side_for
 from .memoriser import memorise
 from .order import Order, disorder
@@ -225,8 +226,10 @@ def _small(photos: Sequence[Photo], count: int, rng: np.random.Generator) -> lis
 def _picture_for_order(
     pictures: Sequence[Photo], specimens: Sequence[Specimen]
 ) -> tuple[str, Pixels]:
-    if pictures:
-        return pictures[0].name, pictures[0].pixels
+    """The first given one that can be told from others at all, else one that came with this."""
+    for photo in pictures:
+        if is_telling(photo.pixels):
+            return photo.name, photo.pixels
     best = next((s for s in specimens if s.kind == "photograph"), specimens[1])
     return best.name, best.pixels
 

@@ -36,6 +36,8 @@ SHARES = (0.0, 0.01, 0.05, 0.10, 0.25, 0.50, 1.0)
 LIKENESS_BLOCK = 8
 LEAST_LIKENESS, CHANCE = 0.3, 10.0
 SAME = 0.9
+LEAST_BLOCKS, LEAST_CONTRAST = 64, 6.0
+"""Fewer blocks, or ones that differ by less in grey levels, are alike by chance, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,12 @@ def likeness(first: Pixels, second: Pixels) -> float:
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum() / scale) if scale > 1e-9 else 0.0
+
+
+def is_telling(pixels: Pixels) -> bool:
+    """Whether there is anything in a picture, (H, W, 3), that a likeness could be seen by."""
+    blocks = _blocks(pixels)
+    return blocks.size >= LEAST_BLOCKS and float(blocks.std()) >= LEAST_CONTRAST
 
 
 def no_likeness(pixels: Pixels) -> float:

@@ -22,10 +22,12 @@ from gencodec.errors import ImageError
 from gencodec.evidence import accounting
 from gencodec.evidence.accounting import account_for
 from gencodec.evidence.anything import Coded, code_all, judge, library_pictures, made_pictures
+from gencodec.evidence.audit import audit
 from gencodec.evidence.collection import Source, given_collection, read_collection, sources
 from gencodec.evidence.order import disorder, shuffled
 from gencodec.evidence.rivals import JPEG_QUALITIES, Point, bytes_at, jpeg_points
 from gencodec.evidence.stranger import other_weights
+from gencodec.model.registry import find_weights
 from gencodec.model.weights import Weights
 from gencodec.train.photos import Photo, PhotoFolder, held_out, split
 
@@ -76,6 +78,28 @@ def test_a_refused_a_ruined_or_a_misjudged_picture_fails() -> None:
     assert not judge([*good, replace(row, refused="too odd")], 60.0).passed
     assert not judge([*good, replace(row, name="dim", psnr=12.0)], 60.0).passed
     assert not judge([*good, replace(row, name="dear", bpp=5.0)], 60.0).passed
+    assert judge([*good, replace(row, name="icon", kind="given", bpp=5.0)], 60.0).passed
+    assert not judge([*good, replace(row, name="dim", kind="given", psnr=12.0)], 60.0).passed
+
+
+def test_a_blank_page_says_nothing_against_the_codec(
+    codec: Gencodec, photo: Make, named: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do a few pixels: they cost what they cost, and another picture is shuffled for order."""
+    monkeypatch.setattr("gencodec.evidence.audit.SAMPLES", 1)
+    monkeypatch.setattr("gencodec.evidence.audit.library_pictures", list)
+    monkeypatch.setattr(accounting, "installed_rivals", list)
+    blank = named("blank.png", np.full((640, 480, 3), 255, np.uint8))
+    given = [blank, named("icon.png", photo(8, 8, 1)), named("a.png", photo(320, 256, 1))]
+    weights_file = find_weights().path
+    found, _ = audit(codec, weights_file, None, given, command="", seed=0, say=lambda line: None)
+    assert found.passed, found.verdict
+    assert {"blank.png", "icon.png"} < {row.name for row in found.anything.rows}
+    assert found.order.picture == "a.png"
+    found, _ = audit(
+        codec, weights_file, None, given[:2], command="", seed=0, say=lambda line: None
+    )
+    assert found.passed and found.order.picture == "drawing"
 
 
 def test_real_pictures_come_with_a_library() -> None:
