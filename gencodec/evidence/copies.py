@@ -31,7 +31,7 @@ from .neighbours import (
     fit_basis,
     nearest,
 )
-from .statistics import Interval, bootstrap
+from .statistics import CONFIDENCE, Interval, at_least, bootstrap
 
 BASIS_PHOTOS = 40
 PLANTED = 48
@@ -151,6 +151,26 @@ def find_copies(
         tuple(_pair(together, found, i, trained) for i in nearest_samples),
         tuple(_pair(together, found, i, trained) for i in shown_plants),
     )
+
+
+def share_caught(samples: int) -> float:
+    """The share of samples that a model must copy outright to fail 95 times in 100: 0 to 1.
+
+    As `_flagged` decides, where all samples have as many patches: so many of them must be copies
+    that samples drawn anew from them, with replacement, hold hardly ever too few.
+    """
+    tail, tolerated = (1.0 - CONFIDENCE) / 2.0, int(FALSE_ALARMS * samples)
+    needed = next(
+        count
+        for count in range(1, samples + 1)
+        if 1.0 - at_least(tolerated + 1, samples, count / samples) < tail
+    )
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        caught = at_least(needed, samples, middle) >= CONFIDENCE
+        low, high = (low, middle) if caught else (middle, high)
+    return high
 
 
 def _plant(trained: Sequence[Source], codec: Codec, rng: np.random.Generator) -> Patches:

@@ -67,6 +67,14 @@ def _ranks(members: Values, others: Values) -> Values:
     return ranks
 
 
+def at_least(least: int, tries: int, share: float) -> float:
+    """Probability that an event of probability `share` comes `least` times or more in `tries`."""
+    return math.fsum(
+        math.comb(tries, count) * share**count * (1.0 - share) ** (tries - count)
+        for count in range(least, tries + 1)
+    )
+
+
 def bootstrap(
     statistic: Callable[..., float], *groups: Values, seed: int, resamples: int = RESAMPLES
 ) -> Interval:

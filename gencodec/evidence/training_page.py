@@ -8,7 +8,7 @@ from gencodec.image import Pixels
 
 from .accounting import Accounting
 from .audit import Control
-from .copies import Copies, CopyPictures, Spread
+from .copies import Copies, CopyPictures, Spread, share_caught
 from .membership import Membership
 from .page import bars, figure, grid, heading, mark, minor, table, text
 from .plots import interval_plot, strip_plot
@@ -73,9 +73,9 @@ def copies_part(copies: Copies | None, pictures: CopyPictures | None) -> list[st
         text(
             f"Below the line ({copies.threshold:.3f}): {copies.samples_flagged.value:.2%} of the "
             f"samples' pieces, 95 % interval {copies.samples_flagged.low:.2%} to "
-            f"{copies.samples_flagged.high:.2%}. With {copies.samples} samples, a model that "
-            f"copies in more than {1 - 0.05 ** (1 / copies.samples):.0%} of them would have been "
-            "seen with a probability of 95 %; one that copies more rarely might not."
+            f"{copies.samples_flagged.high:.2%}. With {copies.samples} samples, a model that copies "
+            f"outright in {share_caught(copies.samples):.0%} of them fails with a probability of "
+            "95 %; one that copies more rarely may pass."
         ),
     ]
 

@@ -12,8 +12,8 @@ from gencodec.bitstream import Header
 from gencodec.entropy import ideal_bits
 from gencodec.evidence import copies
 from gencodec.evidence.collection import Source
-from gencodec.evidence.copies import find_copies
-from gencodec.evidence.neighbours import cut_patches, fit_basis, nearest
+from gencodec.evidence.copies import FALSE_ALARMS, _flagged, find_copies, share_caught
+from gencodec.evidence.neighbours import Patches, cut_patches, fit_basis, nearest
 from gencodec.evidence.sampling import sample, samples
 from gencodec.evidence.streams import force
 
@@ -116,3 +116,21 @@ def test_samples_repeat_by_their_seed(codec: Gencodec) -> None:
     assert not np.array_equal(first[0], other[0]) and not np.array_equal(first[0], first[1])
     assert first[0].shape == (64, 64, 3)
     assert sample(codec.weights, 0.0, 17, np.random.default_rng(0)).shape == (17, 17, 3)
+
+
+def test_how_many_copies_fail_a_model() -> None:
+    """As many as the page says, by the very interval that decides."""
+    samples, each = 24, 6
+    inside = Patches(
+        np.zeros((samples * each, 1, 1, 3), np.uint8), np.repeat(np.arange(samples), each)
+    )
+
+    def fails(copied: int) -> bool:
+        near = np.where(inside.picture < copied, 0.0, 1.0)
+        return _flagged(near, inside, 0.5, samples, 0).low > FALSE_ALARMS
+
+    needed = next(copied for copied in range(samples + 1) if fails(copied))
+    drawn = np.random.default_rng(0).binomial(samples, share_caught(samples), 4000)
+    assert np.mean(drawn >= needed) == pytest.approx(0.95, abs=0.015)
+    assert share_caught(1) == pytest.approx(0.95)
+    assert share_caught(300) < share_caught(24) < share_caught(4)
