@@ -194,6 +194,7 @@ def memorising_control(
     The crops that it did not see come from other pictures of both groups.
     """
     rng = np.random.default_rng(seed)
+    members = [photo for photo in members if min(photo.pixels.shape[:2]) >= MEMORISED_SIDE]
     learnt = _small(members[:MEMORISED], 1, rng)
     unseen = _small([*members[MEMORISED:], *others], 1, rng)[:NOT_MEMORISED]
     with tempfile.TemporaryDirectory() as folder:

@@ -28,9 +28,8 @@ THUMB = 220
 SAMPLES_SHOWN = 8
 
 OTHER_MODELS = (
-    "These results are about this codec. It has few weights for each training picture, it saw "
-    "each of them a handful of times in small random pieces, no captions, and it was never asked "
-    "to invent a picture.",
+    "These results are about these weights. In training they were shown small random pieces of "
+    "pictures, without captions, and never asked to invent one.",
     "A large diffusion model can memorise single pictures all the same: Carlini et al. (2023, "
     "arXiv:2301.13188) recovered about a hundred training images from Stable Diffusion, nearly "
     "all of them images that its training set holds many times over. Less than a byte of weights "
@@ -48,11 +47,12 @@ def audit_page(a: Audit, pictures: AuditPictures) -> str:
         verdict("What do the weights alone know of their training pictures?", a.verdict),
         grid([figure(p, "From random bits") for p in pictures.samples[:SAMPLES_SHOWN]], 4),
         text(
-            "Random bits decoded by the shipped model, with no file to tell it anything: this is "
+            "Random bits decoded by the model, with no file to tell it anything: this is "
             "all that the weights have to say by themselves. It looks like texture of the world; "
             "whether it is any picture of it, part 1 measures."
         ),
         _overview(a),
+        *([box(*(f"Left out: {words}." for words in a.left_out))] if a.left_out else []),
         *copies_part(a.copies, pictures.copies),
         *membership_part(a.membership, a.control),
         *accounting_part(a.accounting),

@@ -100,6 +100,7 @@ def test_audit_without_training_pictures_says_what_it_left_out(
     assert report["order"] == record["order"] and report["command"].startswith("gencodec audit")
     page = (tmp_path / "page.html").read_text()
     assert record["verdict"] in page and "not measured" in page
+    assert all(f"Left out: {words}." in page for words in record["left_out"])
 
 
 def test_a_model_that_memorised_is_caught(

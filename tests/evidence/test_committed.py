@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gencodec.bench.report import from_text
-from gencodec.evidence.audit import Audit
+from gencodec.evidence.audit import Audit, AuditPictures
+from gencodec.evidence.audit_page import audit_page
 
 EVIDENCE = Path(__file__).resolve().parents[2] / "docs" / "evidence"
 
@@ -29,6 +32,19 @@ def test_the_audit_is_of_one_run() -> None:
     for words in (figures.verdict, figures.weights_id[:8], figures.membership.finding):
         assert words in page
     assert "://" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_page_says_what_was_left_out_and_why() -> None:
+    """A part that was measured is shown, though another one could not be."""
+    figures = from_text(Audit, committed("audit")[0])
+    assert figures.membership is not None
+    words = ("membership: 9 and 1 pictures are too few", "nearest neighbours: too few patches")
+    figures = replace(figures, copies=None, control=None, left_out=words)
+    nothing = np.zeros((8, 8, 3), np.uint8)
+    page = audit_page(figures, AuditPictures([], None, [], {}, nothing))
+    assert all(f"Left out: {line}." in page for line in words)
+    assert figures.membership.finding in page
+    assert "pictures were not given" not in page
 
 
 def test_the_explanation_is_of_one_run() -> None:

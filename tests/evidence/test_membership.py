@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gencodec.bench.own_codec import Gencodec
+from gencodec.evidence.audit import memorising_control
 from gencodec.evidence.membership import TOO_RARE, attack, side_for
 from gencodec.evidence.statistics import chance
 from gencodec.train.photos import Photo
@@ -108,3 +109,13 @@ def test_the_largest_crop_that_most_pictures_have(named: Named) -> None:
     assert side_for(of(255, 300)) == 128
     assert side_for(of(*[300] * 10, 70)) == 256
     assert side_for(of(10, 20)) == 64
+
+
+def test_pictures_too_small_to_be_memorised_are_passed_over(
+    named: Named, photo: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = [named(f"{number}.png", photo(40, 40, number)) for number in range(9)]
+    large = [named(f"large {number}.png", photo(64, 80, number)) for number in range(30)]
+    monkeypatch.setattr("gencodec.evidence.audit.MEMORISED", 2)
+    found = memorising_control([*small, *large[:6]], large[6:], seed=0, steps=1)
+    assert found.membership.trained_pictures == 2
