@@ -12,7 +12,6 @@ import numpy as np
 from gencodec.bench.own_codec import Gencodec
 from gencodec.codec import Codec
 from gencodec.image import Pixels
-from gencodec.model.weights import files_of
 from gencodec.train.photos import Photo
 
 from .accounting import Accounting, account_for
@@ -99,7 +98,7 @@ class AuditPictures:
 
 def audit(
     codec: Gencodec,
-    weights_file: Path,
+    weights_files: Sequence[Path],
     collection: Collection | None,
     pictures: Sequence[Photo],
     *,
@@ -107,7 +106,9 @@ def audit(
     seed: int,
     say: Say,
 ) -> tuple[Audit, AuditPictures]:
-    """Run all parts. pictures: others than the training pictures, may be empty.
+    """Run all parts. weights_files: of these weights, all that are needed to read them.
+
+    pictures: others than the training pictures, may be empty.
 
     Raises ImageError for a picture that cannot be read, ValueError when a collection is too
     small to tell anything.
@@ -138,7 +139,7 @@ def audit(
     say("accounting")
     accounting = account_for(
         codec,
-        files_of(weights_file),
+        weights_files,
         collection.trained if collection is not None else (),
         measured,
         pictures[:RIVAL_PICTURES],

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from gencodec.bench.report import from_text
+from gencodec.cli.audit import weights_files
 from gencodec.evidence import accounting
 from gencodec.evidence import audit as audit_module
 from gencodec.evidence.memoriser import memorise
+from gencodec.model.registry import find_weights
 
 Result = subprocess.CompletedProcess[bytes]
 Run = Callable[..., Result]
@@ -101,6 +103,17 @@ def test_audit_without_training_pictures_says_what_it_left_out(
     page = (tmp_path / "page.html").read_text()
     assert record["verdict"] in page and "not measured" in page
     assert all(f"Left out: {words}." in page for words in record["left_out"])
+
+
+def test_the_files_of_an_encoder_are_it_and_its_weights() -> None:
+    """An audit of it had come as far as the accounting, and then took it for no weights at all."""
+    entry = find_weights("base-5")
+    encoder = entry.encoders["ssim"]
+    assert weights_files(str(encoder)) == (encoder, *weights_files(str(entry.path)))
+    assert weights_files("base-5") == weights_files(str(entry.path))
+    assert weights_files(str(find_weights("base-7").path)) == tuple(
+        find_weights(name).path for name in ("base-7", "base-6")
+    )
 
 
 def test_a_model_that_memorised_is_caught(

@@ -91,14 +91,12 @@ def test_a_blank_page_says_nothing_against_the_codec(
     monkeypatch.setattr(accounting, "installed_rivals", list)
     blank = named("blank.png", np.full((640, 480, 3), 255, np.uint8))
     given = [blank, named("icon.png", photo(8, 8, 1)), named("a.png", photo(320, 256, 1))]
-    weights_file = find_weights().path
-    found, _ = audit(codec, weights_file, None, given, command="", seed=0, say=lambda line: None)
+    files = [find_weights().path]
+    found, _ = audit(codec, files, None, given, command="", seed=0, say=lambda line: None)
     assert found.passed, found.verdict
     assert {"blank.png", "icon.png"} < {row.name for row in found.anything.rows}
     assert found.order.picture == "a.png"
-    found, _ = audit(
-        codec, weights_file, None, given[:2], command="", seed=0, say=lambda line: None
-    )
+    found, _ = audit(codec, files, None, given[:2], command="", seed=0, say=lambda line: None)
     assert found.passed and found.order.picture == "drawing"
 
 
