@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from gencodec.bench.environment import environment
 from gencodec.errors import WeightsError
 from gencodec.image import atomic_write
 
+from .checkpoint import CHECKPOINT
 from .plan import TrainingPlan
 
 NOTE = "plan.json"
@@ -42,11 +44,14 @@ class RunNote:
 
 
 def note_run(run: Path, note: RunNote) -> None:
-    """Write ``run/plan.json``; a run that goes on keeps what it started from."""
-    try:
-        start = read_note(run).start
-    except WeightsError:
-        start = note.start
+    """Write ``run/plan.json``; a run that goes on keeps what it started from.
+
+    One that was ended before its first checkpoint did not go on: what comes then is a new one.
+    """
+    start = note.start
+    if (run / CHECKPOINT).exists():
+        with contextlib.suppress(WeightsError):
+            start = read_note(run).start
     text = json.dumps(asdict(note) | {"start": start}, indent=2) + "\n"
     atomic_write(run / NOTE, text.encode(), overwrite=True)
 

@@ -13,6 +13,7 @@ from gencodec.codec.shelf import open_weights
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.image import Pixels
 from gencodec.model.config import CONFIGS
+from gencodec.model.encoders import PART
 from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import thaw
 
@@ -59,15 +60,21 @@ def run_training(
     transform.  say: where progress lines go.  stop: takes SIGINT and SIGTERM while training, and
     ends it between two steps.
 
-    Raises ImageError (no usable pictures, or a source that is none), WeightsError, OutputError
-    (the run's folder cannot be written), ArithmeticError (the loss stays not finite).
+    Raises ImageError (no usable pictures, or a source that is none), WeightsError (also where what
+    is there was begun as something else), OutputError (the run's folder cannot be written), ArithmeticError (the loss stays not finite).
     """
-    start = _start(run, config, init, say)
     product: WeightsProduct | EncoderProduct = WeightsProduct(run)
     if plan.encoder_only:
         if init is None:
             raise WeightsError("an encoder alone is trained for weights there are: none are named")
         product = EncoderProduct(run, open_weights(init, torch.device("cpu"))[0])
+    goes_on = (run / CHECKPOINT).exists()
+    if goes_on:
+        _check_same_kind(run, plan, init)
+        state = load_checkpoint(run, plan, device)
+        _check_same_network(run, state, config, product)
+    else:
+        start = _start(config, init, say)
     gallery = Gallery(sources, run, say)
     _make_folder(run)
     torch.manual_seed(plan.seed)
@@ -82,9 +89,7 @@ def run_training(
         f"{len(kept)} held out"
     )
     del training, kept
-    if (run / CHECKPOINT).exists():
-        _check_same_kind(run, plan, init)
-        state = load_checkpoint(run, plan, device)
+    if goes_on:
         say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
     else:
         state = new_state(start(store, plan).to(device), plan)
@@ -123,10 +128,7 @@ def _denormals_flushed() -> Iterator[None]:
 
 
 def _check_same_kind(run: Path, plan: TrainingPlan, init: str | None) -> None:
-    """WeightsError where a run would go on as what it was not begun as.
-
-    An encoder would else be said to be for weights that it has never met.
-    """
+    """WeightsError where a run would go on as what it was not begun as."""
     try:
         note = read_note(run)
     except WeightsError:
@@ -134,19 +136,42 @@ def _check_same_kind(run: Path, plan: TrainingPlan, init: str | None) -> None:
     if note.plan.encoder_only != plan.encoder_only:
         begun = "for an encoder only" if note.plan.encoder_only else "for whole weights"
         raise WeightsError(f"{run}: a run that was begun {begun} goes on as such")
-    if plan.encoder_only and init is not None and note.init != Path(init).stem:
-        raise WeightsError(f"{run}: an encoder for {note.init}, not for {Path(init).stem}")
+    if init is not None and note.init != Path(init).stem:
+        if plan.encoder_only:
+            raise WeightsError(f"{run}: an encoder for {note.init}, not for {Path(init).stem}")
+        raise WeightsError(f"{run}: a run that began from {note.start} goes on from there")
+
+
+def _check_same_network(
+    run: Path,
+    state: RunState,
+    config: str | None,
+    product: WeightsProduct | EncoderProduct,
+) -> None:
+    """WeightsError where a checkpoint is of another configuration, or an encoder's other weights.
+
+    An encoder would else be said to be for weights that it has never met: names tell little, as
+    every run calls its weights the same.
+    """
+    name = state.vae.config.name
+    if config is not None and config != name:
+        raise WeightsError(f"{run}: a run of the configuration {name} goes on as such")
+    if isinstance(product, EncoderProduct):
+        own, named = state.vae.state_dict(), thaw(product.weights).state_dict()
+        still = [part for part in named if not part.startswith(PART)]
+        if not all(part in own and torch.equal(own[part].cpu(), named[part]) for part in still):
+            raise WeightsError(f"{run}: an encoder for other weights than those of --init")
 
 
 def _start(
-    run: Path, config: str | None, init: str | None, say: Say
+    config: str | None, init: str | None, say: Say
 ) -> Callable[[PhotoStore, TrainingPlan], ImageVae]:
     """How a new run gets its first weights; WeightsError before any picture is read."""
     if config is not None and config not in CONFIGS:
         raise WeightsError(
             f"no configuration is called {config!r} (there are: {', '.join(CONFIGS)})"
         )
-    if init is not None and not (run / CHECKPOINT).exists():
+    if init is not None:
         vae = thaw(open_weights(init, torch.device("cpu"))[0])
         if config is None:
             return lambda store, plan: vae

@@ -23,7 +23,7 @@ from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
 from gencodec.train.gallery import PICTURES
-from gencodec.train.notes import NOTE, RunNote, note_run
+from gencodec.train.notes import NOTE, RunNote, note_run, read_note
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.product import CURVE, ENCODER, WEIGHTS
 from gencodec.train.run import evaluation_crops, run_training
@@ -128,6 +128,23 @@ def test_what_stops_a_run(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError):
         run(pictures, tmp_path / "file")
+
+
+def test_a_run_goes_on_as_what_it_was_begun_as(pictures: Path, tmp_path: Path) -> None:
+    """What else is asked for would be passed over in silence."""
+    run(pictures, tmp_path / "run")
+    with pytest.raises(WeightsError, match="of the configuration tiny goes on as such"):
+        run(pictures, tmp_path / "run", config="base")
+    with pytest.raises(WeightsError, match="began from an orthonormal block transform"):
+        run(pictures, tmp_path / "run", init="base-7", config=None)
+    run(pictures, tmp_path / "run", config=None)
+
+
+def test_a_start_that_came_to_nothing_is_not_noted(pictures: Path, tmp_path: Path) -> None:
+    """As a kill before the first checkpoint leaves it."""
+    note_run(tmp_path, RunNote.of(PLAN, "base-7", CPU))
+    run(pictures, tmp_path)
+    assert read_note(tmp_path).init is None
 
 
 def test_a_finished_run_is_shipped(
@@ -260,6 +277,9 @@ def test_an_encoder_alone(pictures: Path, tmp_path: Path, photo: Photo) -> None:
         run(pictures, folder, **options)
     with pytest.raises(WeightsError, match="an encoder for weights, not for base"):
         run(pictures, folder, ENCODER_PLAN, init="base", config=None)
+    run(pictures, tmp_path / "other", replace(PLAN, seed=1))
+    with pytest.raises(WeightsError, match="an encoder for other weights than those of --init"):
+        run(pictures, folder, ENCODER_PLAN, init=str(tmp_path / "other" / WEIGHTS), config=None)
     weights = load_weights(start)
     checkpoint = torch.load(folder / CHECKPOINT, weights_only=True)
     for name, value in thaw(weights).state_dict().items():
