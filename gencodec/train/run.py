@@ -28,7 +28,7 @@ from .meter import peak_flops, training_flops_per_pixel
 from .notes import RunNote, note_run, read_note
 from .photos import LEAST_SIDE, Photo, centre_crops, is_large_enough
 from .plan import TrainingPlan
-from .product import EncoderProduct, WeightsProduct
+from .product import ENCODER, WEIGHTS, EncoderProduct, WeightsProduct
 from .start import start_from_block_transform
 from .stop import Stop
 from .store import USUAL, PhotoStore
@@ -61,7 +61,8 @@ def run_training(
     ends it between two steps.
 
     Raises ImageError (no usable pictures, or a source that is none), WeightsError (also where what
-    is there was begun as something else), OutputError (the run's folder cannot be written), ArithmeticError (the loss stays not finite).
+    is there was begun as something else), OutputError (the run's folder cannot be written, or holds
+    weights and no checkpoint), ArithmeticError (the loss stays not finite).
     """
     product: WeightsProduct | EncoderProduct = WeightsProduct(run)
     if plan.encoder_only:
@@ -74,6 +75,7 @@ def run_training(
         state = load_checkpoint(run, plan, device)
         _check_same_network(run, state, config, product)
     else:
+        _check_free(run)
         start = _start(config, init, say)
     gallery = Gallery(sources, run, say)
     _make_folder(run)
@@ -125,6 +127,18 @@ def _denormals_flushed() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+def _check_free(run: Path) -> None:
+    """OutputError where a new run would write over what came of an earlier one."""
+    if run.exists() and not run.is_dir():
+        raise OutputError(f"{run}: there is a file of that name")
+    for name in (WEIGHTS, ENCODER):
+        if (run / name).exists():
+            raise OutputError(
+                f"{run / name}: is there already, without a {CHECKPOINT} to go on from; "
+                "name another folder"
+            )
 
 
 def _check_same_kind(run: Path, plan: TrainingPlan, init: str | None) -> None:

@@ -130,6 +130,16 @@ def test_what_stops_a_run(pictures: Path, tmp_path: Path) -> None:
         run(pictures, tmp_path / "file")
 
 
+def test_weights_without_a_checkpoint_are_not_written_over(pictures: Path, tmp_path: Path) -> None:
+    """Whoever has made room by deleting the checkpoint does not lose the weights as well."""
+    run(pictures, tmp_path)
+    before = (tmp_path / WEIGHTS).read_bytes()
+    (tmp_path / CHECKPOINT).unlink()
+    with pytest.raises(OutputError, match=r"weights\.safetensors: is there already, without"):
+        run(pictures, tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == before
+
+
 def test_a_run_goes_on_as_what_it_was_begun_as(pictures: Path, tmp_path: Path) -> None:
     """What else is asked for would be passed over in silence."""
     run(pictures, tmp_path / "run")
