@@ -92,6 +92,7 @@ class Training:
         self._tell_of_small_pictures()
         self.state.vae.train()
         next_save = self.state.elapsed + plan.checkpoint_minutes * 60.0
+        begun = self.state.step
 
         def under_way() -> bool:
             return plan.part(self.state.step, self.state.elapsed) < 1.0 and not stop()
@@ -106,8 +107,9 @@ class Training:
                 self._checkpoint()
         done = plan.part(self.state.step, self.state.elapsed) >= 1.0
         self._write_row()
-        self._save()
-        self._snapshot(self.state)  # what follows takes a while and may be cut short
+        if not done or self.state.step != begun:  # else the weights there may be finished already
+            self._save()
+            self._snapshot(self.state)  # what follows takes a while and may be cut short
         self._evaluate()
         return done
 

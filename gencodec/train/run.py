@@ -112,7 +112,8 @@ def run_training(
         )
         done = training_run.to_the_end((lambda: False) if stop is None else stop)
     gallery.write_list()
-    if done:
+    stopped = stop is not None and stop()
+    if done and not stopped:  # else the same command does the rest
         product.finish(training_run.state.average.cpu().eval(), store, evaluation, say)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.model.encoders import with_encoder
 from gencodec.model.registry import MANIFEST
 from gencodec.model.weights import load_weights, thaw
+from gencodec.train import product
 from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
@@ -28,6 +30,7 @@ from gencodec.train.plan import TrainingPlan
 from gencodec.train.product import CURVE, ENCODER, WEIGHTS
 from gencodec.train.run import evaluation_crops, run_training
 from gencodec.train.ship import listed, read_pictures
+from gencodec.train.stop import Stop
 
 Photo = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
@@ -108,6 +111,37 @@ def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
     longer = TrainingPlan(minutes=5 / 60, crops=2, crop_side=64, final_crop_side=64)
     run(pictures, folder, longer)
     assert torch.load(folder / CHECKPOINT, weights_only=True)["step"] == 5
+
+
+def test_a_finished_run_keeps_what_it_finished(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command again fits its tables again; cut short, it leaves those there are."""
+    run(pictures, tmp_path)
+    before = (tmp_path / WEIGHTS).read_bytes()
+
+    def cut_short(*args: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(product, "fit_weights", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        run(pictures, tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == before
+
+
+def test_a_run_stops_before_its_tables_are_fitted(pictures: Path, tmp_path: Path) -> None:
+    """Whoever asks for an end while the last measurement is made does not wait for them."""
+    stop = Stop()
+
+    def say(line: str) -> None:
+        if line.startswith("held out"):
+            stop.signal = signal.SIGTERM
+
+    options: dict[str, Any] = {"config": "tiny", "device": CPU}
+    run_training([pictures], tmp_path, PLAN, say=say, stop=stop, **options)
+    assert not (tmp_path / CURVE).exists()
+    run(pictures, tmp_path)
+    assert (tmp_path / CURVE).exists()
 
 
 def test_a_run_starts_from_other_weights(pictures: Path, tmp_path: Path) -> None:
