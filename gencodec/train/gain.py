@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gencodec.bench.curves import Curve, bd_rate, psnr
+from gencodec.bench.curves import Curve, bd_rate
 from gencodec.bench.environment import Environment, environment
+from gencodec.bench.metrics import finite_psnr
 from gencodec.bench.report import write_report
 from gencodec.codec import Codec
 from gencodec.codec.device import choose_device
@@ -23,10 +24,11 @@ from .photos import Photo
 QUALITIES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 
 WHAT = (
-    "bpp: 8 x file bytes / pixels, header included; psnr: over RGB of decoded 8-bit pixels, dB; "
-    "means over the pictures; bd_rate: percent of bits of the weights against those they are "
-    "compared with at equal PSNR, PCHIP over the common range of the mean curves, and of each "
-    "picture's curves under pictures; pictures_sha256: of their files' SHA-256 in order of names"
+    "bpp: 8 x file bytes / pixels, header included; psnr: over RGB of decoded 8-bit pixels, dB, "
+    "at most 100; means over the pictures; bd_rate: percent of bits of the weights against those "
+    "they are compared with at equal PSNR, PCHIP over the common range of the mean curves, and of "
+    "each picture's curves under pictures; pictures_sha256: of their files' SHA-256 in order of "
+    "names"
 )
 
 
@@ -71,7 +73,7 @@ def measure(codec: Codec, photos: Sequence[Photo], levels: Sequence[float]) -> l
 
 def _point(codec: Codec, photo: Photo, quality: float) -> Curve:
     bpp, decoded = there_and_back(codec, photo.pixels, quality)
-    return Curve((bpp,), (psnr(photo.pixels, decoded),))
+    return Curve((bpp,), (finite_psnr(photo.pixels, decoded),))
 
 
 def _joined(points: Sequence[Curve]) -> Curve:

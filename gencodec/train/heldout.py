@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gencodec.bench.curves import Curve, psnr
-from gencodec.bench.metrics import METRICS
+from gencodec.bench.curves import Curve
+from gencodec.bench.metrics import METRICS, finite_psnr
 from gencodec.codec import Codec
 from gencodec.image import Pixels, three_channels
 
@@ -24,7 +24,7 @@ QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
 class HeldOutScores:
     """Means over the pictures, one number for each of :data:`QUALITIES`.
 
-    bpp: 8 x file bytes / pixels.  psnr: over RGB of decoded 8-bit pixels, dB.
+    bpp: 8 x file bytes / pixels.  psnr: over RGB of decoded 8-bit pixels, dB, of each at most 100.
     ms_ssim: mean of the three planes, 0 to 1.  pictures, side: how many there were, and pixels of
     the shortest side of any.
     """
@@ -74,7 +74,7 @@ def there_and_back(codec: Codec, picture: Pixels, quality: float) -> tuple[float
 def _scores(codec: Codec, picture: Pixels, quality: float) -> tuple[float, float, float]:
     bpp, decoded = there_and_back(codec, picture, quality)
     structure = ms_ssim(planes([decoded]), planes([picture])).mean()
-    return bpp, psnr(picture, decoded), float(structure)
+    return bpp, finite_psnr(picture, decoded), float(structure)
 
 
 def planes(pictures: Sequence[Pixels]) -> Tensor:

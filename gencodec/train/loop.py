@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gencodec.bench.metrics import PSNR_OF_EQUALS
 from gencodec.errors import OutputError
 from gencodec.image import Pixels
 from gencodec.model.config import FINE_STEPS
@@ -268,7 +269,8 @@ def spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
 
 @torch.no_grad()
 def held_out_curve(state: RunState, held_out: Tensor) -> list[tuple[float, float]]:
-    """(bpp, PSNR in dB) of the averaged weights at EVALUATION_STEPS, by rounded symbols.
+    """(bpp, PSNR in dB, of each at most 100) of the averaged weights at EVALUATION_STEPS, by
+    rounded symbols.
 
     held_out: (B, 3, H, W) float32 in 0..1.
     """
@@ -281,7 +283,7 @@ def held_out_curve(state: RunState, held_out: Tensor) -> list[tuple[float, float
                 estimate = state.average.rounded(x, quality)
                 bits += float((estimate.y_bits + estimate.z_bits).sum())
                 mse = (estimate.x_hat.clamp(0, 1) - x).square().mean((1, 2, 3))
-                psnr += float(-10.0 * mse.log10().sum())
+                psnr += float((-10.0 * mse.log10()).clamp_max(PSNR_OF_EQUALS).sum())
             pixels = held_out.shape[0] * held_out.shape[2] * held_out.shape[3]
             curve.append((bits / pixels, psnr / len(held_out)))
     return curve

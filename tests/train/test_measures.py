@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,15 @@ import torch
 from PIL import Image
 
 from gencodec.model.config import CONFIGS
-from gencodec.model.vae import learned_vae
+from gencodec.model.vae import Estimate, learned_vae
+from gencodec.train import photos
 from gencodec.train.__main__ import main
 from gencodec.train.arithmetic import unrounded
 from gencodec.train.checkpoint import load_checkpoint, new_state, save_checkpoint
 from gencodec.train.export import plain_weights
+from gencodec.train.gain import mean_curve, measure
+from gencodec.train.heldout import measure_held_out, planes
+from gencodec.train.loop import held_out_curve
 from gencodec.train.meter import forward_flops_per_pixel, peak_flops
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.start import start_from_block_transform
@@ -87,6 +93,30 @@ def test_weights_gain_nothing_on_themselves(pictures: Path, run: Path, tmp_path:
     assert report["bd_rate"] == 0.0 and report["note"] == "the same twice"
     assert report["weights"] == report["against"]
     assert isinstance(report["pictures"], list) and len(report["pictures"]) == 2
+
+
+class Perfect:
+    """A codec that gives every picture back as it was, in more bytes the higher the quality."""
+
+    def compress(self, pixels: np.ndarray, *, quality: float) -> bytes:
+        self.pixels = pixels
+        return bytes(100 + int(quality))
+
+    def decompress(self, stream: bytes) -> np.ndarray:
+        return self.pixels
+
+
+def test_a_picture_that_comes_back_as_it_was_spoils_no_mean() -> None:
+    """As a blank one may: where its PSNR has no bound, neither have means and reports."""
+    blank = photos.Photo("blank.png", "", np.zeros((64, 64, 3), np.uint8))
+    codec: Any = Perfect()
+    assert set(measure_held_out(codec, [blank.pixels]).psnr) == {100.0}
+    assert mean_curve(measure(codec, [blank], (20.0, 80.0))).psnr == (100.0, 100.0)
+    x = planes([blank.pixels])
+    bits = torch.ones(1)
+    average = SimpleNamespace(rounded=lambda x, quality: Estimate(x, bits, bits))
+    state: Any = SimpleNamespace(average=average)
+    assert {psnr for _, psnr in held_out_curve(state, x)} == {100.0}
 
 
 def test_a_network_costs_nothing_against_itself(pictures: Path, run: Path, tmp_path: Path) -> None:
