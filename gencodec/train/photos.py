@@ -124,8 +124,9 @@ class PhotoFolder:
 
 
 def as_text(name: str) -> str:
-    """A name that lists can hold: bytes that are no UTF-8 as backslashes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    """A name that lists can hold: bytes that are no UTF-8, and ends of lines, as backslashes."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _decode(name: str, data: bytes | str) -> Photo | Unreadable:

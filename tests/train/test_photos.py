@@ -105,12 +105,13 @@ def test_names_that_are_no_text(photo: Make, tmp_path: Path) -> None:
     """They can be put in a list, and have a lot."""
     png = save(tmp_path / "a.png", photo(20, 30))
     (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(png)
+    (tmp_path / "c\rd\ne.png").write_bytes(png)  # a list would end its row there
     with tarfile.open(tmp_path / "b.tar", "w") as archive:
         member = tarfile.TarInfo(os.fsdecode(b"\xfe.png"))
         member.size = len(png)
         archive.addfile(member, io.BytesIO(png))
     names = set(read(tmp_path))
-    assert names == {"a.png", "\\udcff.png", "\\udcfe.png"}
+    assert names == {"a.png", "\\udcff.png", "\\udcfe.png", "c\\rd\\ne.png"}
     assert not any(held_out(name) for name in names)
 
 
