@@ -19,7 +19,8 @@ NEEDED = ("file", "sha256", "source", "licence")
 
 WHAT = (
     "listed: rows of the list; found: pictures in the folders; problems: rows and pictures that "
-    "do not belong together or lack a source, a licence or a right SHA-256; like_test_pictures: "
+    "do not belong together or lack a source, a licence or a right SHA-256, and test pictures that "
+    "cannot be read; like_test_pictures: "
     "training pictures that show a test picture, whole, cropped, scaled or mirrored, or are "
     "part of one, with their correlation beyond coarse layout (gencodec/train/likeness.py)"
 )
@@ -125,11 +126,14 @@ def run(args: argparse.Namespace) -> int:
         pictures.append(picture)
     if not pictures:
         raise ValueError(f"no pictures in {', '.join(map(str, args.sources))}")
-    tests = [
-        Likeness(found.name, found.pixels)
-        for found in PhotoFolder(args.test).new()
-        if isinstance(found, Photo)
-    ]
+    tests: list[Likeness] = []
+    unread: list[Problem] = []
+    for found in PhotoFolder(args.test).new():
+        if isinstance(found, Photo):
+            tests.append(Likeness(found.name, found.pixels))
+        else:
+            what = f"cannot be read, so nothing was compared with it: {found.reason}"
+            unread.append(Problem(found.name, what))
     if args.test and not tests:
         raise ValueError(f"no test pictures in {', '.join(map(str, args.test))}")
     report = Provenance(
@@ -138,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
         found=len(pictures),
         test_pictures=len(tests),
         licences=_by_licence(rows),
-        problems=tuple(check_list(rows, pictures)),
+        problems=(*check_list(rows, pictures), *unread),
         like_test_pictures=tuple(like_test_pictures(training, tests)),
     )
     for problem in report.problems:

@@ -153,6 +153,15 @@ def test_what_is_wrong_is_named(collection: Path, capsys: pytest.CaptureFixture[
         assert line in out
 
 
+def test_a_test_picture_that_cannot_be_read_is_a_problem(
+    collection: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was compared with it, which no one may take for a passed check."""
+    (collection / "tests" / "broken.png").write_bytes(b"no picture")
+    assert check(collection) == 1
+    assert "broken.png cannot be read, so nothing was compared with it" in capsys.readouterr().out
+
+
 def test_lists_that_are_none(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (collection / "list.csv").write_text("name,size\na.png,3\n")
     assert check(collection) == 1
