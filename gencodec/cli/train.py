@@ -158,7 +158,7 @@ def _check(args: argparse.Namespace, minutes: float | None) -> None:
         raise UsageError(f"--learning-rate must be from 0 to 1, not {args.learning_rate}")
     if not 0.0 < args.checkpoint_minutes < 1e6:
         raise UsageError(f"--checkpoint-minutes must be positive, not {args.checkpoint_minutes}")
-    if args.seed < 0:
-        raise UsageError(f"--seed must not be negative, not {args.seed}")
+    if not 0 <= args.seed < 2**63:
+        raise UsageError(f"--seed must be from 0 to under 2^63, not {args.seed}")
     if args.crop_side is not None and args.crop_side % 16:
         raise UsageError(f"--crop-side must be a multiple of 16, not {args.crop_side}")

@@ -23,7 +23,7 @@ from gencodec.model.config import ModelConfig
 from gencodec.model.registry import find_weights
 from gencodec.model.weights import installed, load_weights, pack_compact, read_weights, thaw
 
-from .options import positive
+from .options import new_file, positive
 from .rest import trained_pictures
 from .sensitivity import sensitivities
 from .store import PhotoStore
@@ -113,7 +113,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m gencodec.train compact``."""
     parser.add_argument("weights", type=Path, metavar="WEIGHTS", help="a weights file")
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what was trained on")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", type=new_file, required=True, metavar="FILE")
     add_reference(parser)
     parser.add_argument("--every", type=positive, default=4, metavar="N", help="pictures: 1 in N")
 

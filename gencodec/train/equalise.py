@@ -32,7 +32,7 @@ from gencodec.model.weights import thaw
 
 from .export import plain_weights
 from .heldout import planes
-from .options import positive
+from .options import new_file, positive
 from .rest import trained_pictures
 from .run import evaluation_crops
 
@@ -222,7 +222,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m gencodec.train equalise``."""
     parser.add_argument("weights", metavar="NAME|FILE", help="weights to go on from")
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what will be trained on")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", type=new_file, required=True, metavar="FILE")
     parser.add_argument("--every", type=positive, default=50, metavar="N", help="pictures: 1 in N")
 
 

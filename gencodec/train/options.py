@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from gencodec.errors import ImageError
+from gencodec.errors import ImageError, OutputError
+from gencodec.model.config import LATENT_STRIDE
 
 from .photos import Photo, PhotoFolder
 
@@ -14,7 +16,7 @@ def add_common(parser: argparse.ArgumentParser, example: str) -> None:
     """Pictures, output, weights and machine."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="pictures to measure on")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="JSON", help=f"such as {example}"
+        "-o", "--output", type=report, required=True, metavar="JSON", help=f"such as {example}"
     )
     parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights (default: as shipped)")
     parser.add_argument("--limit", type=positive, metavar="N", help="the first N pictures only")
@@ -38,11 +40,54 @@ def read_folder(folder: Path, limit: int | None) -> list[Photo]:
     return found[:limit]
 
 
+def report(text: str) -> Path:
+    """A file that may be written, or written over; OutputError now, not after hours."""
+    path = Path(text)
+    if path.is_dir():
+        raise OutputError(f"cannot write {text}: it is a directory")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {text}: {path.parent} is no directory")
+    return path
+
+
+def new_file(text: str) -> Path:
+    """The same where nothing stands yet."""
+    path = report(text)
+    if os.path.lexists(path):
+        raise OutputError(f"{text} already exists")
+    return path
+
+
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a positive whole number")
     return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 on")
+    return int(text)
+
+
+def side(text: str) -> int:
+    """Pixels of a crop's side: a positive multiple of 16, as the network takes them."""
+    if positive(text) % LATENT_STRIDE:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a multiple of {LATENT_STRIDE}")
+    return int(text)
+
+
+def duration(text: str) -> float:
+    """Seconds, above 0 and under a million."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"'{text}' is no time above 0 and under a million seconds")
+    return seconds
 
 
 def qualities(text: str) -> tuple[float, ...]:

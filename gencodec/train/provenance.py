@@ -13,6 +13,7 @@ import numpy as np
 from gencodec.bench.report import write_report
 
 from .likeness import Likeness, Match, find
+from .options import report
 from .photos import Photo, PhotoFolder, Unreadable
 
 NEEDED = ("file", "sha256", "source", "licence")
@@ -110,7 +111,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of test pictures that none of them may show; may be repeated",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="JSON", help="write the report here")
+    parser.add_argument("-o", "--output", type=report, metavar="JSON", help="write the report here")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ from gencodec.model.weights import thaw
 from .checkpoint import new_state
 from .depthwise import use_faster_gradient
 from .loop import spread
-from .options import add_machine, positive
+from .options import add_machine, positive, report, side
 from .photos import Photo, PhotoFolder, split
 from .plan import TrainingPlan
 from .store import PhotoStore, on_device
@@ -163,11 +163,11 @@ def parts_of(rows: Sequence[Restlessness]) -> tuple[Part, ...]:
 def add_batches(parser: argparse.ArgumentParser, *, batches: int) -> None:
     """Arguments of whatever looks at the gradients of several batches."""
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what was trained on")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
+    parser.add_argument("-o", "--output", type=report, required=True, metavar="JSON")
     parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights (default: as shipped)")
     parser.add_argument("--batches", type=positive, default=batches, metavar="N")
     parser.add_argument("--crops", type=positive, default=6, metavar="N")
-    parser.add_argument("--side", type=positive, default=256, metavar="PIXELS")
+    parser.add_argument("--side", type=side, default=256, metavar="PIXELS")
     parser.add_argument("--every", type=positive, default=4, metavar="N", help="pictures: 1 in N")
     parser.add_argument("--note", default="", help="what the report should say of itself")
     add_machine(parser)

@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from .checkpoint import new_state
 from .depthwise import use_faster_gradient
 from .loop import spread
 from .meter import peak_flops, training_flops_per_pixel
-from .options import add_machine, positive
+from .options import add_machine, duration, positive, report, side
 from .plan import TrainingPlan, batch_shape
 from .store import PhotoStore, on_device
 from .update import WARM_UP_STEPS, Manner, Stepper, average, precision_of
@@ -194,12 +193,12 @@ def profile(bench: Bench) -> tuple[Kernel, ...]:
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m gencodec.train throughput``."""
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
+    parser.add_argument("-o", "--output", type=report, required=True, metavar="JSON")
     parser.add_argument("--config", choices=tuple(CONFIGS), default="base")
     parser.add_argument("--crops", type=positive, metavar="N", help="default: as in training")
-    parser.add_argument("--side", type=positive, metavar="PIXELS", help="default: as in training")
+    parser.add_argument("--side", type=side, metavar="PIXELS", help="default: as in training")
     parser.add_argument(
-        "--seconds", type=float, default=5.0, help="to measure each way for (default: 5)"
+        "--seconds", type=duration, default=5.0, help="to measure each way for (default: 5)"
     )
     parser.add_argument("--compile", action="store_true", help="measure torch.compile as well")
     add_machine(parser)

@@ -138,6 +138,7 @@ def test_bad_input_is_one_line(
         ["--crop-side", "100"],
         ["--crops", "0"],
         ["--seed", "-1"],
+        ["--seed", str(2**64)],
         ["--checkpoint-minutes", "0"],
         ["--resume", "other"],
     ],

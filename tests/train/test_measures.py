@@ -162,6 +162,54 @@ def test_arithmetic_is_counted_by_the_shapes() -> None:
     assert peak_flops(torch.device("cpu"), side=64, repeats=2) > 0
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["throughput", "-o", "x.json", "--seconds", "0"],
+        ["throughput", "-o", "x.json", "--seconds", "nan"],
+        ["throughput", "-o", "x.json", "--side", "50"],
+        ["rest", "pictures", "-o", "x.json", "--side", "50"],
+        ["pages", "drawn", "--seed", "-1"],
+    ],
+)
+def test_what_cannot_be_is_found_out_first(
+    wrong: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before anything is read, measured or made."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as usage:
+        main(wrong)
+    assert usage.value.code == 2
+    assert f"python -m gencodec.train {wrong[0]}: error: argument" in capsys.readouterr().err
+    assert not (tmp_path / "drawn").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["gain", "pictures", "-o", "none/x.json"],
+        ["gain", "pictures", "-o", "there"],
+        ["compact", "w.safetensors", "pictures", "-o", "there/file"],
+        ["equalise", "base", "pictures", "-o", "there/file"],
+    ],
+)
+def test_what_cannot_be_written_is_found_out_first(
+    wrong: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Or hours of measuring are lost to a slip of the pen; nothing here could be measured."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    assert main(wrong) == 1
+    assert wrong[-1] in capsys.readouterr().err
+
+
 def test_what_fails_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert main(["arithmetic", str(tmp_path / "empty"), "-o", str(tmp_path / "x.json")]) == 1
