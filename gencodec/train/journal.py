@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,11 @@ class Journal:
 
     def _append(self, row: Row) -> None:
         try:
-            with open(self._run / LOG, "a", encoding="utf-8") as handle:
-                handle.write(json.dumps(row) + "\n")
+            with open(self._run / LOG, "ab+") as handle:
+                # What a kill or a full disk cut short must not take this row with it.
+                handle.seek(-min(1, handle.tell()), os.SEEK_END)
+                broken = handle.read() not in (b"", b"\n")
+                handle.write(b"\n" * broken + json.dumps(row).encode() + b"\n")
         except OSError as error:
             self.say(f"no log row: {error.strerror or error}")
 

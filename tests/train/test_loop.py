@@ -16,7 +16,7 @@ from gencodec.train.checkpoint import (
     load_checkpoint,
     new_state,
 )
-from gencodec.train.journal import LOG, read_log
+from gencodec.train.journal import LOG, Journal, read_log
 from gencodec.train.loop import LOOK_EVERY, Training
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.plot import draw_log
@@ -99,6 +99,19 @@ def test_the_drawing_survives_any_log(tmp_path: Path) -> None:
     kept = read_log(tmp_path)
     assert [(line["step"], line.get("loss")) for line in kept] == [(5, 2.0), (5, None), (7, 1.0)]
     assert draw_log(kept).startswith(b"\x89PNG")
+
+
+def test_a_row_cut_short_takes_no_other_with_it(tmp_path: Path) -> None:
+    """As a kill or a full disk leaves it; the row after it begins a line of its own."""
+    state = new_state(fresh(), plan_of(1))
+    journal = Journal(tmp_path, plan_of(1), lambda line: None)
+    journal.event(state, "whole")
+    with (tmp_path / LOG).open("a") as handle:
+        handle.write('{"step": 0, "minu')
+    journal.event(state, "after")
+    journal.event(state, "and so on")
+    assert [row["event"] for row in read_log(tmp_path)] == ["whole", "after", "and so on"]
+    assert len((tmp_path / LOG).read_text().splitlines()) == 4
 
 
 def test_an_event_takes_no_rows_of_its_step_away(tmp_path: Path) -> None:
