@@ -102,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.resume is not None and not (folder / CHECKPOINT).exists():
         raise AbortError(f"there is no run to resume in {folder}")
+    if args.encoder_only:
+        check_installed(args.init)
     device = choose_device(args.device)
     batch = batch_shape(device.type)
     plan = TrainingPlan(
@@ -139,6 +141,27 @@ def run(args: argparse.Namespace) -> int:
     result = ENCODER if args.encoder_only else WEIGHTS
     say(f"weights: {folder / result} (use them with 'gencodec compress --model FILE')")
     return 0
+
+
+def check_installed(init: str) -> None:
+    """WeightsError for weights that are only a file: no command takes an encoder and a file.
+
+    An encoder names its weights, and where it is used they are looked for among the installed ones.
+    """
+    import torch
+
+    from gencodec.codec.shelf import open_weights
+    from gencodec.errors import WeightsError
+    from gencodec.model.registry import find_weights_by_id
+
+    weights, _ = open_weights(init, torch.device("cpu"))
+    try:
+        find_weights_by_id(weights.weights_id)
+    except WeightsError:
+        raise WeightsError(
+            f"{init}: --encoder-only needs weights that 'gencodec models' lists, as an encoder is "
+            "used beside installed ones only"
+        ) from None
 
 
 def say(line: str) -> None:

@@ -17,6 +17,10 @@ import torch
 from PIL import Image
 
 from gencodec.cli.main import main
+from gencodec.cli.train import check_installed
+from gencodec.model.config import CONFIGS
+from gencodec.model.vae import learned_vae
+from gencodec.train.export import plain_weights
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 Photo = Callable[..., np.ndarray]
@@ -153,6 +157,19 @@ def test_weights_cannot_become_narrower(capsys: pytest.CaptureFixture[str]) -> N
         capsys, "pictures", "-o", "run", "--init", "base", "--config", "tiny", "--steps", "1"
     )
     assert code == 1 and "base cannot become tiny" in line
+
+
+def test_an_encoder_is_trained_for_installed_weights(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command could use one for others, which nobody wants to learn when it is finished."""
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(plain_weights(learned_vae(CONFIGS["tiny"])))
+    options = ["--encoder-only", "--steps", "1", "--init"]
+    code, line = error_of(capsys, pictures, "-o", tmp_path / "run", *options, own)
+    assert code == 1 and "needs weights that 'gencodec models' lists" in line
+    assert not (tmp_path / "run").exists()
+    check_installed("base")
 
 
 def test_a_full_disk_is_one_line(
