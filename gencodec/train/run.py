@@ -83,7 +83,7 @@ def run_training(
     training, kept = gallery.split(list(gallery.read()))
     if not training:
         raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")
-    evaluation = _evaluation(training, kept)
+    evaluation = _evaluation(training, kept, say)
     gallery.settle(training, kept)
     store = PhotoStore([photo.pixels for photo in training], device)
     say(
@@ -235,12 +235,15 @@ def evaluation_crops(photos: Sequence[Pixels]) -> list[Pixels]:
     raise _too_small()
 
 
-def _evaluation(training: Sequence[Photo], kept: Sequence[Photo]) -> list[Pixels]:
+def _evaluation(training: Sequence[Photo], kept: Sequence[Photo], say: Say) -> list[Pixels]:
     """What a run is measured on: what is held out, or else what it is trained on."""
     parts = [[photo.pixels for photo in photos] for photos in (training, kept)]
     if not any(map(is_large_enough, parts[0])):
         raise _too_small()
-    return evaluation_crops(parts[1] if any(map(is_large_enough, parts[1])) else parts[0])
+    if any(map(is_large_enough, parts[1])):
+        return evaluation_crops(parts[1])
+    say("no picture is left to hold out: what is called held out is trained on as well")
+    return evaluation_crops(parts[0])
 
 
 def _too_small() -> ImageError:

@@ -113,6 +113,15 @@ def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
     assert torch.load(folder / CHECKPOINT, weights_only=True)["step"] == 5
 
 
+def test_one_picture_is_trained_on_and_said_to_be(pictures: Path, tmp_path: Path) -> None:
+    """Nothing else is there to measure: the curve must not pass for that of pictures never seen."""
+    said = run(pictures / "0.png", tmp_path / "one")
+    assert "1 pictures" in "".join(said) and "0 held out" in "".join(said)
+    words = "what is called held out is trained on as well"
+    assert sum(words in line for line in said) == 1
+    assert not any(words in line for line in run(pictures, tmp_path / "three"))
+
+
 def test_a_finished_run_keeps_what_it_finished(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
