@@ -85,7 +85,7 @@ def sources(places: Iterable[Path]) -> Iterator[Source]:
             raise ImageError(f"{place}: neither a folder, a tar file nor a picture ({kinds})")
         folder = place if place.is_dir() else place.parent
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if path.is_dir() or not _is_wanted(path):
+            if not path.is_file() or not _is_wanted(path):
                 continue
             if path.suffix.lower() == ARCHIVE:
                 yield from _archived(path)

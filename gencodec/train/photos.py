@@ -5,9 +5,11 @@ Archives may arrive while a run is under way: :class:`PhotoFolder` is asked agai
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
+import stat
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,14 +88,16 @@ class PhotoFolder:
     def _files(self) -> Iterator[tuple[Path, str, bytes | str]]:
         """(file or archive, name, content or why there is none) of what is new or has changed."""
         for source in self._sources:
-            if not source.exists():
+            try:
+                paths = _below(source)
+            except OSError as error:  # a folder in it may go away while it is walked through
                 if source not in self._gone:
-                    yield source, as_text(source.name), "is no longer there"
+                    yield source, as_text(source.name), error.strerror or str(error)
                 self._gone.add(source)
                 continue
             self._gone.discard(source)
             folder = source if source.is_dir() else source.parent
-            for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            for path in paths:
                 if path.suffix.lower() not in SUFFIXES | {".tar"} or path.is_dir():
                     continue
                 try:
@@ -103,7 +107,9 @@ class PhotoFolder:
                         continue
                     self._seen[path] = stamp
                     name = as_text(path.relative_to(folder).as_posix())
-                    if path.suffix.lower() == ".tar":
+                    if not stat.S_ISREG(status.st_mode):
+                        yield path, name, "is no regular file"  # a pipe would be waited for
+                    elif path.suffix.lower() == ".tar":
                         yield from self._members(path)
                     elif (path, name) not in self._given:
                         yield path, name, path.read_bytes()
@@ -121,6 +127,13 @@ class PhotoFolder:
                         yield path, name, handle.read() if handle else "no content"
         except tarfile.TarError as error:
             yield path, as_text(path.name), f"{error} (an archive cut short?)"
+
+
+def _below(source: Path) -> list[Path]:
+    """What is in a folder, by names, or the file itself; OSError where that cannot be told."""
+    if not source.exists():
+        raise FileNotFoundError(errno.ENOENT, "is no longer there")
+    return sorted(source.rglob("*")) if source.is_dir() else [source]
 
 
 def as_text(name: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +251,36 @@ def test_a_source_that_goes_away_later_is_said_once(photo: Make, tmp_path: Path)
     assert list(folder.new()) == []
     (tmp_path / "elsewhere").rename(tmp_path / "a")
     assert list(folder.new()) == []
+
+
+def test_a_folder_that_goes_away_while_it_is_walked_through(
+    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named once, the other sources are read, and it is looked at again."""
+    for name in ("a/in/one.png", "b/two.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        save(tmp_path / name, photo(20, 30))
+    folder = PhotoFolder([tmp_path / "a", tmp_path / "b"])
+    rglob = Path.rglob
+
+    def gone(path: Path, pattern: str) -> Any:
+        if path.name == "a":
+            raise FileNotFoundError(2, "no such folder")
+        return rglob(path, pattern)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rglob", gone)
+        lost, two = folder.new()
+        assert lost == Unreadable("a", "no such folder") and two.name == "two.png"
+        assert list(folder.new()) == []
+    (one,) = folder.new()
+    assert one.name == "in/one.png"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert list(PhotoFolder([tmp_path]).new()) == [Unreadable("a.png", "is no regular file")]
 
 
 def test_equal_names_in_different_folders_are_different_pictures(
