@@ -11,13 +11,16 @@ from .statistics import Interval
 WIDTH, ROW, LABEL = 960, 46, 330
 
 
-def interval_plot(rows: Sequence[tuple[str, Interval]]) -> str:
-    """Points with their intervals on the scale of an AUC, 0 to 1, and a line at 0.5."""
+def interval_plot(rows: Sequence[tuple[str, Interval, bool]]) -> str:
+    """Points with their intervals on the scale of an AUC, 0 to 1, and a line at 0.5.
+
+    rows: label, interval, and whether it speaks of memory, which is told by another colour.
+    """
     parts = [_rule(_place(0.5), len(rows), "0.5: guessing"), _rule(_place(1.0), len(rows), "1")]
-    for number, (label, interval) in enumerate(rows):
+    for number, (label, interval, memory) in enumerate(rows):
         y = 40 + ROW * number
         low, high, value = (_place(x) for x in (interval.low, interval.high, interval.value))
-        colour = "var(--bar)" if interval.low <= 0.5 else "var(--bad)"
+        colour = "var(--bad)" if memory else "var(--bar)"
         parts += [
             _label(label, y),
             f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{colour}" '

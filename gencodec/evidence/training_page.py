@@ -12,6 +12,7 @@ from .copies import Copies, CopyPictures, Spread, share_caught
 from .membership import Membership
 from .page import bars, figure, grid, heading, mark, minor, table, text
 from .plots import interval_plot, strip_plot
+from .statistics import Interval
 
 ABSENT = "Not measured; why is said above, under the results."
 
@@ -121,14 +122,11 @@ def membership_part(m: Membership | None, control: Control | None) -> list[str]:
                 (
                     f"these weights, {m.trained_pictures} against {m.held_out_pictures} pictures",
                     m.auc_calibrated,
+                    not m.passed,
                 ),
-                ("their plain loss, difficulty not taken out", m.auc_loss),
-                ("JPEG, which saw nothing, by its loss", m.auc_jpeg),
-                *(
-                    [("a model trained to memorise", control.membership.auc_calibrated)]
-                    if control is not None
-                    else []
-                ),
+                ("their plain loss, difficulty not taken out", m.auc_loss, False),
+                ("JPEG, which saw nothing, by its loss", m.auc_jpeg, False),
+                *([] if control is None else [_of_memoriser(control)]),
             ]
         ),
         text(
@@ -143,6 +141,10 @@ def membership_part(m: Membership | None, control: Control | None) -> list[str]:
         minor("The control: a model that memorises on purpose"),
         *(_control(control) if control is not None else [text(ABSENT)]),
     ]
+
+
+def _of_memoriser(control: Control) -> tuple[str, Interval, bool]:
+    return "a model trained to memorise", control.membership.auc_calibrated, control.caught
 
 
 def _control(control: Control) -> list[str]:

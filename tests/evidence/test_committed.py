@@ -12,6 +12,8 @@ import pytest
 from gencodec.bench.report import from_text
 from gencodec.evidence.audit import Audit, AuditPictures
 from gencodec.evidence.audit_page import audit_page
+from gencodec.evidence.statistics import Interval
+from gencodec.evidence.training_page import membership_part
 
 EVIDENCE = Path(__file__).resolve().parents[2] / "docs" / "evidence"
 
@@ -46,6 +48,18 @@ def test_a_page_says_what_was_left_out_and_why() -> None:
     assert all(f"Left out: {line}." in page for line in words)
     assert finding in page
     assert "pictures were not given" not in page
+
+
+def test_a_page_shows_memory_where_it_was_found() -> None:
+    """By what decides, which is not whether an interval of few pictures lies above a half."""
+    figures = from_text(Audit, committed("audit")[0])
+    assert figures.membership is not None and figures.control is not None
+    innocent = replace(
+        figures.membership, passed=True, auc_calibrated=Interval(0.8, 0.6, 0.95), p_value=0.1
+    )
+    for found, reds in ((innocent, 1), (replace(innocent, passed=False), 2)):
+        shown = "".join(membership_part(found, figures.control))
+        assert shown.count('fill="var(--bad)"') == reds
 
 
 def test_the_explanation_is_of_one_run() -> None:
