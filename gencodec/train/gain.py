@@ -110,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure both, write the report, print the saving."""
     if args.threads is not None:
         torch.set_num_threads(args.threads)
+    if len(args.qualities) < 3:
+        raise ValueError("a curve needs three qualities or more")
     photos = read_folder(args.folder, args.limit)
     device = choose_device(args.device)
     codecs = [Codec.load(model, device=str(device)) for model in (args.model, args.against)]
