@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import math
 import os
 import stat
 import tarfile
@@ -239,3 +240,12 @@ def centre_crops(photos: Sequence[Pixels], side: int) -> list[Pixels]:
         if top >= 0 and left >= 0:
             crops.append(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
     return crops
+
+
+def middle(pixels: Pixels, most: int) -> Pixels:
+    """The picture, (H, W, 3), or of a larger one the middle of at most so many pixels."""
+    height, width = pixels.shape[:2]
+    side = max(math.isqrt(most), most // max(1, min(height, width)))
+    wanted = (min(height, side), min(width, side)) if height * width > most else (height, width)
+    top, left = (height - wanted[0]) // 2, (width - wanted[1]) // 2
+    return np.ascontiguousarray(pixels[top : top + wanted[0], left : left + wanted[1]])

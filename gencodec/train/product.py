@@ -20,12 +20,15 @@ from gencodec.model.weights import Weights
 
 from .export import SCRATCH, fit_weights, measured, plain_weights
 from .heldout import QUALITIES, HeldOutScores, measure_held_out
+from .photos import middle
 from .store import PhotoStore
 
 WEIGHTS = "weights.safetensors"
 ENCODER = "encoder.safetensors"
 CURVE = "curve.json"
-TABLE_SAMPLES = 96
+TABLE_SAMPLES, TABLE_PIXELS = 96, 2**20
+"""Pictures that the symbols are counted on, and the most pixels of each: large ones would take
+longer than a short run, and have no more to tell."""
 
 Say = Callable[[str], None]
 
@@ -44,7 +47,10 @@ class WeightsProduct:
         self, vae: ImageVae, photos: PhotoStore, held_out: Sequence[Pixels], say: Say
     ) -> None:
         """Fit the coding tables, prove, write and measure."""
-        data = fit_weights(vae, photos.spread(TABLE_SAMPLES), self.run)
+        samples = [middle(picture, TABLE_PIXELS) for picture in photos.spread(TABLE_SAMPLES)]
+        pixels = sum(sample.shape[0] * sample.shape[1] for sample in samples)
+        say(f"fitting the coding tables to {pixels / 1e6:.3g} megapixels, then measuring")
+        data = fit_weights(vae, samples, self.run)
         atomic_write(self.run / WEIGHTS, data, overwrite=True)
         with _measuring(say):
             candidate = measured(data, held_out, self.run)

@@ -22,6 +22,7 @@ from gencodec.train.photos import (
     Unreadable,
     centre_crops,
     held_out,
+    middle,
     split,
 )
 
@@ -296,3 +297,20 @@ def test_centre_crops() -> None:
     pixels = np.arange(6 * 9 * 3, dtype=np.uint8).reshape(6, 9, 3)
     (crop,) = centre_crops([pixels, pixels[:3]], 4)
     assert np.array_equal(crop, pixels[1:5, 2:6]) and crop.flags["C_CONTIGUOUS"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "part"),
+    [
+        ((40, 50), (40, 50)),
+        ((50, 60), (44, 44)),
+        ((90, 60), (44, 44)),
+        ((500, 10), (200, 10)),
+        ((1, 9000), (1, 2000)),
+    ],
+)
+def test_the_middle_of_a_large_picture(shape: tuple[int, int], part: tuple[int, int]) -> None:
+    pixels = np.zeros((*shape, 3), np.uint8)
+    pixels[shape[0] // 2, shape[1] // 2] = 255
+    cut = middle(pixels, 2000)
+    assert cut.shape == (*part, 3) and cut[part[0] // 2, part[1] // 2].all()

@@ -19,11 +19,13 @@ from gencodec.codec import Codec
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.model.encoders import with_encoder
 from gencodec.model.registry import MANIFEST
+from gencodec.model.vae import ImageVae
 from gencodec.model.weights import load_weights, thaw
 from gencodec.train import product
 from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
+from gencodec.train.export import fit_weights
 from gencodec.train.gallery import PICTURES
 from gencodec.train.notes import NOTE, RunNote, note_run, read_note
 from gencodec.train.plan import TrainingPlan
@@ -111,6 +113,23 @@ def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
     longer = TrainingPlan(minutes=5 / 60, crops=2, crop_side=64, final_crop_side=64)
     run(pictures, folder, longer)
     assert torch.load(folder / CHECKPOINT, weights_only=True)["step"] == 5
+
+
+def test_tables_are_fitted_to_parts_of_large_pictures(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole ones of some megapixels would take longer than the run, and nothing said why."""
+    monkeypatch.setattr(product, "TABLE_PIXELS", 64 * 80)
+    shapes = []
+
+    def fit(vae: ImageVae, samples: list[np.ndarray], scratch: Path) -> bytes:
+        shapes.extend([sample.shape for sample in samples])
+        return fit_weights(vae, samples, scratch)
+
+    monkeypatch.setattr(product, "fit_weights", fit)
+    said = run(pictures, tmp_path / "run")
+    assert shapes == [(71, 71, 3)] * 2
+    assert "fitting the coding tables to 0.0101 megapixels, then measuring" in said
 
 
 def test_one_picture_is_trained_on_and_said_to_be(pictures: Path, tmp_path: Path) -> None:
