@@ -116,11 +116,17 @@ def read_collection(places: Sequence[Path], listing: Path | None) -> Collection:
 
 
 def given_collection(trained: Sequence[Path], held_out_places: Sequence[Path]) -> Collection:
-    """Two groups that the caller knows; ImageError when one is empty."""
+    """Two groups that the caller knows; ImageError when one is empty, or both hold a picture."""
     groups = tuple(sources(trained)), tuple(sources(held_out_places))
     for group, places in zip(groups, (trained, held_out_places), strict=True):
         if not group:
             raise ImageError(f"no pictures in {', '.join(map(str, places))}")
+    known = {source.sha256 for source in groups[0]}
+    both = [source.name for source in groups[1] if source.sha256 in known]
+    if both:
+        raise ImageError(
+            f"{len(both)} held-out pictures are among the trained ones, {both[0]} first"
+        )
     return Collection(*groups, "as given")
 
 

@@ -221,6 +221,9 @@ def test_who_was_trained_on(photo: Make, source: MakeSource, tmp_path: Path) -> 
         given_collection([folder], [tmp_path / "empty"])
     with pytest.raises(ImageError, match=r"list\.csv: neither a folder, a tar file nor a picture"):
         given_collection([folder], [tmp_path / "list.csv"])
+    (tmp_path / "empty" / "again.png").write_bytes(files["b.png"])
+    with pytest.raises(ImageError, match=r"1 held-out .* among the trained ones, again\.png"):
+        given_collection([folder], [tmp_path / "empty"])
 
 
 def test_a_list_of_a_run_names_pictures_below_folders(
