@@ -106,15 +106,10 @@ def _result(part: Copies | Membership | Control | None) -> tuple[bool | None, st
 
 
 def _anything(a: Anything, pictures: AuditPictures) -> list[str]:
-    coded = {row.name: row for row in a.rows}
+    coded = [row for row in a.rows if row.refused is None]  # two may be called the same
     figures = [
-        figure(
-            back,
-            specimen.name,
-            f"{coded[specimen.name].bpp:.3f} bpp, {coded[specimen.name].psnr:.1f} dB",
-            width=THUMB,
-        )
-        for specimen, back in pictures.coded
+        figure(back, row.name, f"{row.bpp:.3f} bpp, {row.psnr:.1f} dB", width=THUMB)
+        for row, (_, back) in zip(coded, pictures.coded, strict=True)
     ]
     ordered = sorted(a.rows, key=lambda row: row.bpp)
     return [

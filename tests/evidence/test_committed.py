@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gencodec.bench.report import from_text
+from gencodec.evidence.anything import Specimen
 from gencodec.evidence.audit import Audit, AuditPictures
 from gencodec.evidence.audit_page import audit_page
 from gencodec.evidence.statistics import Interval
@@ -43,11 +44,23 @@ def test_a_page_says_what_was_left_out_and_why() -> None:
     finding = figures.membership.finding
     words = ("membership: 9 and 1 pictures are too few", "nearest neighbours: too few patches")
     figures = replace(figures, copies=None, control=None, left_out=words)
+    figures = replace(figures, anything=replace(figures.anything, rows=()))
     nothing = np.zeros((8, 8, 3), np.uint8)
     page = audit_page(figures, AuditPictures([], None, [], {}, nothing))
     assert all(f"Left out: {line}." in page for line in words)
     assert finding in page
     assert "pictures were not given" not in page
+
+
+def test_pictures_of_one_name_keep_their_figures() -> None:
+    figures = from_text(Audit, committed("audit")[0])
+    row = replace(figures.anything.rows[0], name="a.png")
+    rows = (replace(row, bpp=0.125), replace(row, refused="too odd"), replace(row, bpp=0.875))
+    figures = replace(figures, copies=None, anything=replace(figures.anything, rows=rows))
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    shown = [(Specimen("a.png", "given", pixels), pixels)] * 2
+    page = audit_page(figures, AuditPictures([], None, shown, {}, pixels))
+    assert page.count("</b> 0.125 bpp") == page.count("</b> 0.875 bpp") == 1
 
 
 def test_a_page_shows_memory_where_it_was_found() -> None:
