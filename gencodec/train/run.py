@@ -20,6 +20,7 @@ from gencodec.model.weights import thaw
 from .checkpoint import CHECKPOINT, RunState, load_checkpoint, new_state
 from .contexts import learn_contexts
 from .depthwise import use_faster_gradient
+from .folder import own_folder
 from .gallery import Gallery
 from .grow import grown
 from .heldout import planes
@@ -35,8 +36,6 @@ from .store import USUAL, PhotoStore
 
 EVALUATION_SIDES = (512, 384, 256, 128, LEAST_SIDE)
 START_CROPS, START_SIDE = 320, 256
-PARTS = ".gencodec-*.part"
-"""What a kill in the middle of a write leaves behind."""
 
 Say = Callable[[str], None]
 
@@ -61,8 +60,9 @@ def run_training(
     ends it between two steps.
 
     Raises ImageError (no usable pictures, or a source that is none), WeightsError (also where what
-    is there was begun as something else), OutputError (the run's folder cannot be written, or holds
-    weights and no checkpoint), ArithmeticError (the loss stays not finite).
+    is there was begun as something else), OutputError (the run's folder cannot be written, holds
+    weights and no checkpoint, or another process trains there), ArithmeticError (the loss stays not
+    finite).
     """
     product: WeightsProduct | EncoderProduct = WeightsProduct(run)
     if plan.encoder_only:
@@ -72,49 +72,50 @@ def run_training(
     goes_on = (run / CHECKPOINT).exists()
     if goes_on:
         _check_same_kind(run, plan, init)
-        state = load_checkpoint(run, plan, device)
-        _check_same_network(run, state, config, product)
     else:
         _check_free(run)
         start = _start(config, init, say)
-    gallery = Gallery(sources, run, say)
-    _make_folder(run)
-    torch.manual_seed(plan.seed)
-    training, kept = gallery.split(list(gallery.read()))
-    if not training:
-        raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")
-    evaluation = _evaluation(training, kept, say)
-    gallery.settle(training, kept)
-    store = PhotoStore([photo.pixels for photo in training], device)
-    say(
-        f"{len(training)} pictures ({store.megapixels():.0f} megapixels) to train on, "
-        f"{len(kept)} held out"
-    )
-    del training, kept
-    if goes_on:
-        say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
-    else:
-        state = new_state(start(store, plan).to(device), plan)
-    note_run(run, RunNote.of(plan, init, device))
-    use_faster_gradient(state.vae, plan.crops, plan.crop_side, say, compiled=plan.compiled)
-    signals = contextlib.nullcontext() if stop is None else stop.on_signals()
-    with gallery.watching(), signals, _denormals_flushed():
-        training_run = Training(
-            state,
-            store,
-            planes(evaluation).to(device),
-            plan,
-            run,
-            say=say,
-            arrivals=gallery.arrivals,
-            flops_share=_flops_share(state, say),
-            snapshot=lambda state: product.snapshot(state.average),
+    with own_folder(run):
+        if goes_on:
+            state = load_checkpoint(run, plan, device)
+            _check_same_network(run, state, config, product)
+        gallery = Gallery(sources, run, say)
+        torch.manual_seed(plan.seed)
+        training, kept = gallery.split(list(gallery.read()))
+        if not training:
+            raise ImageError(f"no pictures to train on in {', '.join(map(str, sources))}")
+        evaluation = _evaluation(training, kept, say)
+        gallery.settle(training, kept)
+        store = PhotoStore([photo.pixels for photo in training], device)
+        say(
+            f"{len(training)} pictures ({store.megapixels():.0f} megapixels) to train on, "
+            f"{len(kept)} held out"
         )
-        done = training_run.to_the_end((lambda: False) if stop is None else stop)
-    gallery.write_list()
-    stopped = stop is not None and stop()
-    if done and not stopped:  # else the same command does the rest
-        product.finish(training_run.state.average.cpu().eval(), store, evaluation, say)
+        del training, kept
+        if goes_on:
+            say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")
+        else:
+            state = new_state(start(store, plan).to(device), plan)
+        note_run(run, RunNote.of(plan, init, device))
+        use_faster_gradient(state.vae, plan.crops, plan.crop_side, say, compiled=plan.compiled)
+        signals = contextlib.nullcontext() if stop is None else stop.on_signals()
+        with gallery.watching(), signals, _denormals_flushed():
+            training_run = Training(
+                state,
+                store,
+                planes(evaluation).to(device),
+                plan,
+                run,
+                say=say,
+                arrivals=gallery.arrivals,
+                flops_share=_flops_share(state, say),
+                snapshot=lambda state: product.snapshot(state.average),
+            )
+            done = training_run.to_the_end((lambda: False) if stop is None else stop)
+        gallery.write_list()
+        stopped = stop is not None and stop()
+        if done and not stopped:  # else the same command does the rest
+            product.finish(training_run.state.average.cpu().eval(), store, evaluation, say)
 
 
 @contextlib.contextmanager
@@ -211,15 +212,6 @@ def _block_transform(config: str, store: PhotoStore, plan: TrainingPlan) -> Imag
     batches = [store.crops(8, side, rng).cpu() for _ in range(START_CROPS // 8)]
     start_from_block_transform(vae, torch.cat(batches))
     return vae
-
-
-def _make_folder(run: Path) -> None:
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        for leftover in run.glob(PARTS):
-            leftover.unlink()
-    except OSError as error:
-        raise OutputError(f"{run}: {error.strerror or error}") from error
 
 
 def evaluation_crops(photos: Sequence[Pixels]) -> list[Pixels]:

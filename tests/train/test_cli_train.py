@@ -95,6 +95,7 @@ def test_stopped_killed_and_resumed(pictures: Path, tmp_path: Path) -> None:
     assert torch.load(run / "checkpoint.pt", weights_only=True)["step"] == killed + 2
     assert json.loads((run / "curve.json").read_text())["bpp"]
     assert sorted(path.name for path in run.iterdir()) == [
+        ".lock",
         "checkpoint.pt",
         "curve.json",
         "curves.png",

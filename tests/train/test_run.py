@@ -26,6 +26,7 @@ from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
 from gencodec.train.export import fit_weights
+from gencodec.train.folder import own_folder
 from gencodec.train.gallery import PICTURES
 from gencodec.train.notes import NOTE, RunNote, note_run, read_note
 from gencodec.train.plan import TrainingPlan
@@ -217,6 +218,18 @@ def test_a_start_that_came_to_nothing_is_not_noted(pictures: Path, tmp_path: Pat
     note_run(tmp_path, RunNote.of(PLAN, "base-7", CPU))
     run(pictures, tmp_path)
     assert read_note(tmp_path).init is None
+
+
+def test_two_processes_do_not_train_in_one_folder(pictures: Path, tmp_path: Path) -> None:
+    """The second touches nothing, not even what the first is about to write."""
+    folder = tmp_path / "run"
+    with own_folder(folder):
+        (part := folder / ".gencodec-1.part").write_bytes(b"half of a checkpoint")
+        with pytest.raises(OutputError, match="another process is training there"):
+            run(pictures, folder)
+        assert part.exists() and not (folder / "pictures.csv").exists()
+    run(pictures, folder)
+    assert not part.exists()
 
 
 def test_a_finished_run_is_shipped(
