@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 import torch
 
@@ -22,6 +21,7 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import thaw
 
 from .export import plain_weights
+from .options import new_file
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--origin", required=True, metavar="NAME|FILE", help="those that they started from"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", type=new_file, required=True, metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
