@@ -128,7 +128,7 @@ def unpack(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container:
     LimitError, ChecksumError (header or file check differs) or FormatError (another rule broken,
     bytes after END among them).
     """
-    data = bytes(data)
+    data = bytes_of(data)
     layout = walk(data)
     if layout.end is None:
         raise TruncatedError("the file is cut: its end is missing")
@@ -143,7 +143,7 @@ def unpack_truncated(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Contain
     nothing but the header is verified then. A stream with its end is read as by `unpack`. Errors
     as in `unpack`; TruncatedError only for a cut inside the header.
     """
-    data = bytes(data)
+    data = bytes_of(data)
     layout = walk(data)
     if layout.end is not None:
         return _complete(data, layout, layout.end, limits)
@@ -159,7 +159,7 @@ def unpack_damaged(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container
     it is whole (LATENTS also if not), and all else is left out. Errors are those of the header
     and of the limits, and ChecksumError or TruncatedError when the index of the tiles is lost.
     """
-    data = bytes(data)
+    data = bytes_of(data)
     try:
         return unpack(data, limits=limits)
     except UnsupportedVersionError:
@@ -177,6 +177,20 @@ def unpack_damaged(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Container
     latents = spans.get(LATENTS)
     whole = latents is not None and latents.present == latents.length
     return _take(data, layout, kept, limits, complete=whole, checked=False)
+
+
+def bytes_of(data: object) -> bytes:
+    """What a caller hands in as a stream; TypeError for what holds no bytes, such as a path.
+
+    Not `bytes`, which makes the letters of a path a stream, and n zeros of the number n.
+    """
+    if isinstance(data, bytes):
+        return data
+    try:
+        return bytes(memoryview(data))  # type: ignore[arg-type]
+    except TypeError:
+        kind = type(data).__name__
+        raise TypeError(f"a stream is bytes, not {kind}: read its file first") from None
 
 
 def walk(data: bytes, *, forgiving: bool = False) -> Layout:

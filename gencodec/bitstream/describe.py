@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gencodec.bitstream.container import DEFAULT_LIMITS, unpack_truncated, walk
+from gencodec.bitstream.container import DEFAULT_LIMITS, bytes_of, unpack_truncated, walk
 from gencodec.bitstream.header import VERSION, coded_pixels
 from gencodec.bitstream.sections import section_name
 from gencodec.bitstream.tiles import TileIndex
@@ -55,7 +55,7 @@ def describe(data: bytes) -> StreamInfo:
     Raises (as `unpack_header`, or FormatError from a malformed length) only when there is nothing
     to describe; damage and truncation behind the header are reported in the fields.
     """
-    data = bytes(data)
+    data = bytes_of(data)
     layout = walk(data)
     header = layout.header
     problem: str | None = None

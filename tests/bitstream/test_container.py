@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -312,3 +314,13 @@ def test_other_files() -> None:
         unpack(b"\xff\xd8\xff\xe0 a JPEG")
     with pytest.raises(NotGencodecError):
         unpack_truncated(b"\x89PNG")
+
+
+@pytest.mark.parametrize("read", [unpack, unpack_truncated, unpack_damaged, describe])
+def test_a_path_is_no_stream(read: Callable[[object], object]) -> None:
+    """Its letters are bytes as well, and a number counts zeros: neither is a damaged file."""
+    for wrong in ("photo.gnc", Path("photo.gnc"), 5, None):
+        with pytest.raises(TypeError, match=f"a stream is bytes, not {type(wrong).__name__}"):
+            read(wrong)
+    for held in (bytearray(pack(FULL)), memoryview(pack(FULL))):
+        assert read(held) == read(bytes(held))
