@@ -11,9 +11,6 @@ a file's header cost next to nothing.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gencodec.bitstream import StreamInfo
@@ -89,7 +86,7 @@ def compress(
     Raises ImageError, WeightsError, TargetError (too few bytes for any quality), ValueError
     (quality, tile, effort or tune out of range, or no encoder for tune).
     """
-    codec = _codec(None if model is None else str(model), device)
+    codec = _codec(model, device)
     if target_bytes is not None:
         return codec.compress_to_size(image, target_bytes, tile=tile, effort=effort, tune=tune)
     return codec.compress(image, quality=quality, tile=tile, effort=effort, tune=tune)
@@ -113,21 +110,10 @@ def decompress(
     return _codec(None, device).decompress(data, max_pixels=max_pixels, region=region, scale=scale)
 
 
-def _codec(model: str | None, device: str) -> Codec:
-    """One for each weights and device.  A file of weights that is written anew is another."""
-    stamp = None
-    if model is not None:
-        with contextlib.suppress(OSError, ValueError):  # a name, or what loading will refuse
-            state = os.stat(model)
-            stamp = state.st_size, state.st_mtime_ns
-    return _loaded(model, device, stamp)
+def _codec(model: str | Path | None, device: str) -> Codec:
+    from gencodec.codec.kept import kept_codec
 
-
-@lru_cache(maxsize=4)
-def _loaded(model: str | None, device: str, stamp: tuple[int, int] | None) -> Codec:
-    from gencodec.codec import Codec
-
-    return Codec.load(model, device=device)
+    return kept_codec(model, device)
 
 
 def __getattr__(name: str) -> Any:

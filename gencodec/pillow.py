@@ -11,7 +11,6 @@ Whatever reads pictures through Pillow (imageio, scikit-image, ...) then reads t
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image, ImageFile
@@ -167,11 +166,10 @@ def _forget_exif(image: Image.Image) -> None:
     image._exif = None
 
 
-@lru_cache(maxsize=4)
 def _codec(model: Any, device: str) -> Codec:
-    from gencodec.codec import Codec
+    from gencodec.codec.kept import kept_codec
 
-    return Codec.load(model, device=device)
+    return kept_codec(model, device)
 
 
 register()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 import warnings
@@ -184,6 +185,16 @@ def test_decompression_bombs_are_told_as_pillow_tells_them(monkeypatch: pytest.M
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000_000)
     with pytest.raises(Image.DecompressionBombError):
         opened(data)
+
+
+def test_a_file_of_weights_that_is_written_anew_is_another(tmp_path: Path) -> None:
+    model, weights_ids = tmp_path / "mine.safetensors", []
+    for name in ("base-5", "base-6"):
+        shutil.copyfile(CHECKOUT / "weights" / f"{name}.safetensors", model)
+        stream = saved(ramps(), model=model)
+        assert stream == gencodec.compress(ramps(), model=model)
+        weights_ids.append(gencodec.info(stream).weights_id)
+    assert weights_ids[0] != weights_ids[1]
 
 
 def test_a_suffix_is_enough(tmp_path: Path) -> None:
