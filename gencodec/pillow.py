@@ -72,6 +72,12 @@ class GencodecImageFile(ImageFile.ImageFile):
                 continue  # loading the pixels will say that the file is damaged
         self.tile = [ImageFile._Tile("gencodec", (0, 0, *self._size), begin, (1,))]
 
+    def load_seek(self, pos: int) -> None:
+        """Seek as Pillow would anyway. A format that has this is not decoded piece by piece by
+        `ImageFile.Parser`, which then waits for the whole file."""
+        assert self.fp is not None
+        self.fp.seek(pos)
+
     def draft(
         self, mode: str | None, size: tuple[int, int] | None
     ) -> tuple[str, tuple[int, int, float, float]] | None:

@@ -197,6 +197,16 @@ def test_a_file_of_weights_that_is_written_anew_is_another(tmp_path: Path) -> No
     assert weights_ids[0] != weights_ids[1]
 
 
+@pytest.mark.parametrize("piece", [40, 10**6])
+def test_files_that_arrive_in_pieces(piece: int) -> None:
+    data, parser = saved(ramps(), xmp=b"<x/>"), ImageFile.Parser()
+    for start in range(0, len(data), piece):
+        parser.feed(data[start : start + piece])
+    assert parser.image is not None and parser.image.size == (70, 50)
+    image = parser.close()
+    assert image.tobytes() == opened(data).tobytes() and image.info == {"xmp": b"<x/>"}
+
+
 def test_a_suffix_is_enough(tmp_path: Path) -> None:
     ramps().save(tmp_path / "a.gnc", quality=40)
     with Image.open(tmp_path / "a.gnc") as image:
