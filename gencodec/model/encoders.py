@@ -54,13 +54,14 @@ def with_encoder(weights: Weights, path: Path) -> Weights:
     metadata, tensors = read_tensors(path, FORMAT)
     if metadata.get("weights") != weights.digest.hex():
         raise WeightsError(f"{path.name}: an encoder for other weights")
-    with torch.device("cpu"):
-        g_a = Analysis(weights.vae.config).float()
+    with torch.device("meta"):  # as weights are built: nothing is drawn at random
+        g_a = Analysis(weights.vae.config)
     wrong = mismatch(_named(g_a), tensors)
     if wrong:
         raise WeightsError(f"{path.name}: {wrong}")
-    g_a.load_state_dict({name.removeprefix(PART): value for name, value in tensors.items()})
-    g_a.requires_grad_(False).eval().to(weights.vae.g_a.enter.weight.device)
+    part = {name.removeprefix(PART): value for name, value in tensors.items()}
+    g_a.load_state_dict(part, assign=True)
+    g_a.float().requires_grad_(False).eval().to(weights.vae.g_a.enter.weight.device)
     channels_last(g_a)
     halve(g_a)
     with torch.device("meta"):

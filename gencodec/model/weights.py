@@ -177,14 +177,15 @@ def prepare(prior: Prior) -> None:
 def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
     """A frozen model from the tensors of a file; ValueError unless they fit and are exact."""
     network = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
-    # A config of a few bytes may ask for gigabytes: shapes first, memory for what fits them.
+    # A config of a few bytes may ask for gigabytes: shapes first, and no memory but that of the
+    # tensors.  Nor are weights drawn that these replace: the caller's random numbers stay in step.
     with torch.device("meta"):
-        wrong = mismatch(ImageVae(config).state_dict(), network)
+        vae = ImageVae(config)
+    wrong = mismatch(vae.state_dict(), network)
     if wrong:
         raise ValueError(wrong)
-    with torch.device("cpu"):
-        vae = ImageVae(config).float()  # whatever the caller's defaults are
-    vae.load_state_dict(network)
+    vae.load_state_dict(network, assign=True)
+    vae.float()
     for name, module in vae.prior.named_modules():
         if isinstance(module, ExactConv):
             try:
@@ -262,7 +263,9 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
             if metadata.get("format") not in formats:
                 kind = formats[0].split("-")[1]
                 raise WeightsError(f"{path.name}: not a gencodec {kind} file")
-            return metadata, {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+            # Copies: they would stay parts of the file, which may be written anew or cut.
+            names = handle.keys()
+            return metadata, {name: handle.get_tensor(name).clone() for name in names}
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
     except (SafetensorError, OSError, ValueError, TypeError) as error:

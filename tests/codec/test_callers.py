@@ -77,6 +77,17 @@ def test_an_encoder_loaded_in_inference_mode(photo: Photo) -> None:
     assert codec.compress(photo(32, 32), effort=1)
 
 
+def test_the_callers_random_numbers_stay_in_step(photo: Photo) -> None:
+    """Also where weights are loaded in the middle of something: for a tune, or for a file."""
+    before = torch.get_rng_state()
+    codec = Codec.load("base-5", device="cpu")
+    streams = [codec.compress(photo(32, 32), tune="ssim")]
+    streams.append(Codec.load(device="cpu").compress(photo(32, 32), effort=24, tune="ssim"))
+    for stream in streams:
+        codec.decompress(stream)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_what_fails_leaves_no_mode_behind(
     codec: Codec, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -310,6 +310,17 @@ def test_a_file_that_is_not_there_and_one_that_is_a_folder(tmp_path: Path) -> No
         load_weights(tmp_path)
 
 
+def test_what_is_loaded_is_no_part_of_the_file(tiny_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(tiny_path.read_bytes())
+    loaded = load_weights(path)
+    with open(path, "r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    untouched = load_weights(tiny_path).vae.state_dict()
+    for name, value in loaded.vae.state_dict().items():
+        assert torch.equal(value, untouched[name]), name
+
+
 def one_line_error(path: Path, words: str) -> None:
     """Loading fails with a WeightsError of one line that names the file and holds the words."""
     with pytest.raises(WeightsError) as caught:
