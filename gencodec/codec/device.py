@@ -8,7 +8,7 @@ from functools import cache
 import torch
 
 from gencodec.errors import WeightsError
-from gencodec.model.exact import no_gradients
+from gencodec.model.exact import exact_arithmetic
 from gencodec.model.layers import TransformBlock
 from gencodec.model.vae import ImageVae
 
@@ -60,7 +60,7 @@ def multiplies_bfloat16() -> bool:
     with torch.device("cpu"):
         wide = torch.ones(2048, 192).float(), torch.ones(192, 192).float()
     narrow = tuple(factor.bfloat16() for factor in wide)
-    with no_gradients(wide[0].device):
+    with exact_arithmetic(wide[0].device):
         seconds = [[_seconds(*factors) for factors in (wide, narrow)] for _ in range(TRIALS)]
     # The least of several: another process may stand in the way of any one of them.
     fastest_wide, fastest_narrow = (min(column) for column in zip(*seconds, strict=True))

@@ -18,7 +18,7 @@ from torch import Tensor
 from gencodec.entropy import Pass, PassDecoder, ScaleTables, encode_passes, ideal_bits
 from gencodec.errors import ChecksumError
 from gencodec.model.config import HYPER_STRIDE
-from gencodec.model.exact import exact_arithmetic, no_gradients
+from gencodec.model.exact import exact_arithmetic
 from gencodec.model.hyperprior import MEAN_UNITS, Gaussians, Passes
 from gencodec.model.vae import Z_MAX, ImageVae, quantise_symbols, table_rows
 from gencodec.model.weights import Weights
@@ -72,7 +72,9 @@ class Latents:
 def hyper_latents(vae: ImageVae, y: Tensor) -> Tensor:
     """h_a: y (B, M, h, w) float32 -> z (B, N, ceil(h/4), ceil(w/4)) float32, within bounds."""
     weight = vae.h_a.enter.weight
-    return vae.h_a(y.to(weight.device, weight.dtype)).float().nan_to_num().clamp(-Z_MAX, Z_MAX)
+    with exact_arithmetic(weight.device):
+        z = vae.h_a(y.to(weight.device, weight.dtype)).float()
+        return z.nan_to_num().clamp(-Z_MAX, Z_MAX)
 
 
 def hyper_positions(part: slice) -> slice:
@@ -87,8 +89,7 @@ def quantise(vae: ImageVae, y: Tensor, step: Tensor, z: Tensor | None = None) ->
     """
     prior = vae.prior
     if z is None:
-        with no_gradients(y.device):
-            z = hyper_latents(vae, y)
+        z = hyper_latents(vae, y)
     # Where the GPU failed the self-test, the prior is on the CPU.
     y, z, row = (t.to(prior.device) for t in (y, z, table_rows(step)))
     with exact_arithmetic(prior.device):

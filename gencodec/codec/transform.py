@@ -19,7 +19,7 @@ from torch import Tensor
 from gencodec.bitstream import Box
 from gencodec.image import Pixels, pad
 from gencodec.model.config import LATENT_STRIDE
-from gencodec.model.exact import no_gradients
+from gencodec.model.exact import exact_arithmetic
 from gencodec.model.transforms import receptive_margin
 from gencodec.model.vae import ImageVae
 
@@ -90,7 +90,7 @@ def trunks(vae: ImageVae, pixels: Pixels, keep: slice) -> Iterator[Trunk]:
         place = (row_window.pixels(row_window.all), column_window.pixels(column_window.all))
         part = np.stack([pad(picture[place], LATENT_STRIDE) for picture in pixels])
         # Not to be left while suspended: who ends a generator early would keep its mode.
-        with no_gradients(_device(vae)):
+        with exact_arithmetic(_device(vae)):
             u = vae.g_a.trunk(_to_tensor(vae, part))
         yield Trunk(u, row_window, column_window)
 
@@ -99,7 +99,7 @@ def latents_at(vae: ImageVae, windows: Iterable[Trunk], step: Tensor) -> Tensor:
     """The rest of g_a for all windows of :func:`trunks`: y (B, M, rows kept, columns) float32."""
     rows: list[list[Tensor]] = []
     top = None
-    with no_gradients(step.device):
+    with exact_arithmetic(step.device):
         for window in windows:
             y = vae.g_a.at_step(window.u, step)[:, :, window.rows.inner, window.columns.inner]
             if window.rows.start != top:
@@ -137,7 +137,7 @@ def synthesize_strips(
     keep_columns = slice(box.left // stride, -(-box.right // stride))
     strip: list[Pixels] = []
     for rows, columns in _windows(vae, keep_rows, size[0], keep_columns, size[1]):
-        with no_gradients(step.device):
+        with exact_arithmetic(step.device):
             y_hat = read(rows.all, columns.all).to(step.device)
             x_hat = vae.g_s.scaled(y_hat, step, factor)
             inner = (_times(rows.inner, stride), _times(columns.inner, stride))

@@ -29,12 +29,24 @@ def default_type() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+@contextlib.contextmanager
+def reduced_precision() -> Iterator[None]:
+    """On a CPU that knows bfloat16, products of float32 have eight bits then."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 MODES: dict[str, Mode] = {
     "inference": torch.inference_mode,
     "no gradients": torch.no_grad,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "default type": default_type,
     "default device": lambda: torch.device("meta"),
+    "reduced precision": reduced_precision,
 }
 
 
@@ -59,6 +71,14 @@ def test_used_in_a_mode(
         decoded = codec.decompress(streams[0])
     assert streams == plain[0]
     assert np.array_equal(decoded, plain[1])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_batch_in_a_mode(codec: Codec, photo: Photo, mode: str) -> None:
+    pixels = photo(128, 160, 1)  # with half the digits, its z would round otherwise
+    stream = codec.compress(pixels, quality=90)
+    with MODES[mode]():
+        assert codec.compress_batch([pixels], quality=90) == [stream]
 
 
 @pytest.mark.parametrize("mode", MODES)
