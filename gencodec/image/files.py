@@ -56,6 +56,8 @@ def read_picture(
                 return _read(stream, name, max_pixels)
         except OSError as error:
             raise ImageError(f"cannot read {name}: {error.strerror or error}") from error
+        except ValueError as error:  # a name that no file can have
+            raise ImageError(f"cannot read {name!a}: {error}") from error
     data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else source.read()
     return _read(io.BytesIO(data), "the picture", max_pixels)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,14 @@ def test_pillows_own_limits_come_back() -> None:
     with pytest.raises(ImageError):
         read_picture(b"P6 9000 9000 255\n", max_pixels=5)
     assert Image.MAX_IMAGE_PIXELS == before
+
+
+@pytest.mark.parametrize("name", ["", "missing.png", "a\0b.png", "a\ud800b.png"])
+def test_names_of_no_file(name: str) -> None:
+    for path in (name, Path(name)):
+        with pytest.raises(ImageError, match="cannot read") as caught:
+            read_picture(path)
+        assert "\0" not in str(caught.value) and str(caught.value).encode()
 
 
 def test_formats_that_run_programs_are_not_read() -> None:
