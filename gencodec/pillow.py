@@ -152,8 +152,10 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
             value = exif_bytes(value)
         shown.info.pop(name, None)
         if name == "exif":
-            shown.info.pop("Raw profile type exif", None)
             _forget_exif(shown)
+        if name == "exif" or name in options:
+            # As texts of a PNG hold them; those of EXIF are in what getexif gave.
+            shown.info.pop(f"Raw profile type {name}", None)
         if value:
             shown.info[name] = value
     quality = options.get("quality", DEFAULT_QUALITY)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 import gencodec.pillow
 from gencodec.bitstream import LATENTS, Container, Header, Section, pack
@@ -101,6 +101,19 @@ def test_metadata_come_back_and_can_be_replaced_or_left_out() -> None:
     assert len(opened(saved(image, exif=inner)).info["exif"]) > 40
     other = opened(saved(back, exif=exif.tobytes(), xmp=b"<y/>"))
     assert other.getexif()[0x010E] == "yours" and other.info["xmp"] == b"<y/>"
+
+
+@pytest.mark.parametrize("name", ["exif", "xmp"])
+def test_what_a_png_holds_as_text_can_be_left_out(name: str) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "my garden"
+    block = {"exif": exif.tobytes(), "xmp": b"<x/>"}[name]
+    texts, memory = PngImagePlugin.PngInfo(), io.BytesIO()
+    texts.add_text(f"Raw profile type {name}", f"\n{name}\n{len(block):8}\n{block.hex()}\n")
+    ramps().save(memory, "PNG", pnginfo=texts)
+    image = Image.open(memory)
+    assert opened(saved(image)).info == {name: block}
+    assert opened(saved(image, **{name: None})).info == {}
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_adobe_deflate"])
