@@ -9,6 +9,7 @@ A stream names its weights by the first four bytes.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,8 +257,9 @@ def _place_of(digest: str) -> Path:
 def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a file of one of these formats; WeightsError when it is none."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise WeightsError(f"{path.name}: larger than {MAX_BYTES} bytes")
+        with open(path, "rb") as file:  # safe_open says of every failure that nothing is there
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise WeightsError(f"{path.name}: larger than {MAX_BYTES} bytes")
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
             if metadata.get("format") not in formats:
@@ -269,7 +271,8 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path.name}: not readable as weights: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"{path.name}: not readable as weights: {reason}") from None
 
 
 def _tables(tensors: dict[str, Tensor]) -> ScaleTables:
