@@ -15,10 +15,11 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image, PngImagePlugin, WebPImagePlugin, features
+from PIL import Image, ImageFile, PngImagePlugin, WebPImagePlugin, features
 
 from gencodec.errors import FormatError, ImageError
 from gencodec.image.picture import Pixels
+from gencodec.image.pillow import bounded_pillow
 
 _CONSTANT, _PNG, _WEBP = 0, 1, 2
 # Signature and the IHDR chunk up to its length and name; size, depth and colour type follow.
@@ -29,7 +30,10 @@ _PNG_CHUNK_BYTES = 12  # length, name and check
 # A second header, and the chunks of an animation.
 _PNG_REFUSED = (b"IHDR", b"acTL", b"fcTL", b"fdAT")
 # Not Image.open: it compares with a limit of the whole process, which is the caller's.
-_READERS = {"PNG": PngImagePlugin.PngImageFile, "WEBP": WebPImagePlugin.WebPImageFile}
+_READERS: dict[str, type[ImageFile.ImageFile]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
 _GREY_8_BIT = b"\x08\x00"
 _WEBP_MAX_SIDE = 16383
 _WEBP_HEADER_BYTES = 25
@@ -70,7 +74,7 @@ def decode_alpha(payload: bytes, width: int, height: int) -> Pixels:
     else:
         raise FormatError("the ALPHA section is damaged")
     try:
-        with _READERS[kind](io.BytesIO(file)) as image:
+        with _opened(kind, file, width * height) as image:
             if image.size != (width, height):
                 raise ValueError(f"{image.size}")
             image.load()
@@ -81,6 +85,15 @@ def decode_alpha(payload: bytes, width: int, height: int) -> Pixels:
     if alpha is None or alpha.shape != (height, width) or alpha.dtype != np.uint8:
         raise FormatError(f"the ALPHA section is damaged (its {kind} changes size)")
     return alpha
+
+
+def _opened(kind: str, file: bytes, pixels: int) -> ImageFile.ImageFile:
+    try:
+        return _READERS[kind](io.BytesIO(file))
+    except Image.DecompressionBombError:
+        # Since Pillow 13 the one for WebP compares by itself.  The size has been checked already.
+        with bounded_pillow(max(pixels, Image.MAX_IMAGE_PIXELS or 0)):
+            return _READERS[kind](io.BytesIO(file))
 
 
 def _check_png(png: bytes, width: int, height: int) -> None:

@@ -136,6 +136,19 @@ def test_the_limits_of_the_process_are_left_alone(monkeypatch: pytest.MonkeyPatc
     assert limits == {1000}
 
 
+@pytest.mark.parametrize("kind", [b"\x01", b"\x02"])
+def test_the_limits_of_the_process_are_of_other_pictures(
+    kind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How large a picture may be is said by who decodes it; a small one may be read meanwhile."""
+    alpha = ramp(70, 90)
+    payload = encode_alpha(alpha) if kind == b"\x02" else kind + png(alpha)
+    assert payload.startswith(kind)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert np.array_equal(decode_alpha(payload, 90, 70), alpha)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_the_size_is_checked_before_pixels_are_decoded() -> None:
     payload = b"\x01" + png(np.eye(4000, dtype=np.uint8))
     tracemalloc.start()
