@@ -148,13 +148,12 @@ def check_installed(init: str) -> None:
 
     An encoder names its weights, and where it is used they are looked for among the installed ones.
     """
-    import torch
-
+    from gencodec.codec.device import choose_device
     from gencodec.codec.shelf import open_weights
     from gencodec.errors import WeightsError
     from gencodec.model.registry import find_weights_by_id
 
-    weights, _ = open_weights(init, torch.device("cpu"))
+    weights, _ = open_weights(init, choose_device("cpu"))
     try:
         find_weights_by_id(weights.weights_id)
     except WeightsError:
