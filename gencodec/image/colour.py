@@ -151,6 +151,8 @@ def _grey_key(image: Image.Image, raw: str) -> int | None:
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return None
+    if image.mode == "1":
+        return 255 if key else 0  # as Pillow has it from 12.1 on
     return key * _GREY_SCALE.get(raw, 1) if image.format == "PNG" else key
 
 
