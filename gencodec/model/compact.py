@@ -138,6 +138,7 @@ def _inflated(deflated: Tensor) -> dict[str, Tensor]:
         data = inflater.decompress(deflated.numpy().tobytes(), MAX_INFLATED)
         if not inflater.eof or inflater.unused_data:
             raise ValueError("its compact numbers end too early or too late")
-        return load(data)
+        with torch.device("cpu"):  # as in reading a file
+            return load(data)
     except (zlib.error, SafetensorError) as error:
         raise ValueError(f"its compact numbers are not readable: {error}") from None

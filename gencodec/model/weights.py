@@ -260,7 +260,8 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
         with open(path, "rb") as file:  # safe_open says of every failure that nothing is there
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 raise WeightsError(f"{path.name}: larger than {MAX_BYTES} bytes")
-        with safe_open(path, framework="pt") as handle:
+        # safetensors before 0.5 goes by the caller's default device.
+        with torch.device("cpu"), safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
             if metadata.get("format") not in formats:
                 kind = formats[0].split("-")[1]
