@@ -98,7 +98,8 @@ def anneal(start: Values, cost: SoftCost, rounds: int, watch: Callable[[], None]
         draw = partial(drawn_symbols, lots=lots, temperature=HOT * (COLD / HOT) ** part)
         for values, gradient in zip(moved, _gradients(moved, cost, draw), strict=True):
             values.grad = gradient
-        optimizer.step()
+        with torch.device("cpu"):  # where Adam counts its steps, whatever the caller's default is
+            optimizer.step()
         watch()
     return moved
 
