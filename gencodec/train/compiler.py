@@ -49,7 +49,10 @@ def compiled_in_parts(function: Callable[..., Any], *, joined: bool) -> Callable
     """
     from torch._dynamo import config  # seconds to load, which only those wait who compile
 
-    config.recompile_limit = VARIANTS
+    known = hasattr(config, "recompile_limit")
+    setattr(
+        config, "recompile_limit" if known else "cache_size_limit", VARIANTS
+    )  # before torch 2.7
     regions = {each: compiled(each, joined=joined) for each in REGIONS}
     calls: dict[nn.Module, Callable[..., Any]] = {}
 
