@@ -35,30 +35,26 @@ print(json.dumps({
 
 
 @pytest.mark.parametrize(
-    ("environment", "expected"),
+    ("environment", "plain"),
     [
         # The plainest kernels of torch itself, one thread.
-        (
-            {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"},
-            {"capability": "DEFAULT", "threads": 1},
-        ),
+        ({"ATEN_CPU_CAPABILITY": "default"}, True),
         # oneDNN as on a machine without AVX.
-        ({"ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"}, {"threads": 1}),
+        ({"ONEDNN_MAX_CPU_ISA": "SSE41"}, False),
     ],
     ids=["torch without vectors", "oneDNN with SSE 4.1"],
 )
-def test_other_instruction_sets(
-    codec: Codec, environment: dict[str, str], expected: dict[str, object]
-) -> None:
+def test_other_instruction_sets(codec: Codec, environment: dict[str, str], plain: bool) -> None:
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT, *map(str, GOLDEN)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
         timeout=300,
     )
     assert result.returncode == 0, result.stderr
     seen = json.loads(result.stdout)
-    assert seen.items() >= expected.items()
+    assert seen["threads"] == 1
+    assert not plain or seen["capability"] in ("DEFAULT", "NO AVX")  # the latter by older torch
     assert seen["digest"] == prior_digest(codec.weights.vae.prior)
     assert GOLDEN, "the golden vectors are missing"
