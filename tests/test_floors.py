@@ -45,7 +45,7 @@ LIBRARIES = {
     "bench": TENSORS
     | {"PIL", "tqdm", "compressai", "torchvision", "imagecodecs"}
     | {"matplotlib", "pytorch_msssim", "ssimulacra2", "tomli"},
-    "train": TENSORS | {"PIL", "safetensors", "filelock"},  # the last comes with torch
+    "train": TENSORS | {"PIL", "safetensors"},
     "evidence": TENSORS | {"PIL", "skimage"},
     "pillow": {"PIL"},
     "cli": {"numpy", "PIL", "tqdm"},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import BinaryIO
 
 from gencodec.errors import OutputError
 
@@ -25,13 +25,29 @@ def own_folder(run: Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         try:
             run.mkdir(parents=True, exist_ok=True)
-            # Where the file system has no locks, whoever starts two runs in one folder is not told.
-            with contextlib.suppress(NotImplementedError):
-                held.enter_context(FileLock(run / LOCK, blocking=False))
+            if not _take(held.enter_context(open(run / LOCK, "ab"))):
+                raise OutputError(f"{run}: another process is training there")
             for leftover in run.glob(PARTS):
                 leftover.unlink()
-        except Timeout:
-            raise OutputError(f"{run}: another process is training there") from None
         except OSError as error:
             raise OutputError(f"{run}: {error.strerror or error}") from error
         yield
+
+
+def _take(file: BinaryIO) -> bool:
+    """Lock an open file, until it is closed; False where another process has done so.
+
+    Where the file system has no locks, whoever starts two runs in one folder is not told.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, (BlockingIOError, PermissionError))
+    return True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -230,6 +232,20 @@ def test_two_processes_do_not_train_in_one_folder(pictures: Path, tmp_path: Path
         assert part.exists() and not (folder / "pictures.csv").exists()
     run(pictures, folder)
     assert not part.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another call locks there")
+def test_where_no_file_can_be_locked_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS without its lock service; nobody else is training there."""
+
+    def flock(file: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with own_folder(tmp_path / "run"):
+        pass
 
 
 def test_a_finished_run_is_shipped(
