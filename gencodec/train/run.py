@@ -79,6 +79,8 @@ def run_training(
         if goes_on:
             state = load_checkpoint(run, plan, device)
             _check_same_network(run, state, config, product)
+        elif (run / CHECKPOINT).exists():  # whoever trained there ended while weights were opened
+            raise OutputError(f"{run}: a run is there by now; the same command goes on with it")
         gallery = Gallery(sources, run, say)
         torch.manual_seed(plan.seed)
         training, kept = gallery.split(list(gallery.read()))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,24 @@ def test_two_processes_do_not_train_in_one_folder(pictures: Path, tmp_path: Path
         assert part.exists() and not (folder / "pictures.csv").exists()
     run(pictures, folder)
     assert not part.exists()
+
+
+def test_a_run_that_ends_while_another_begins_is_not_begun_anew(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was there when the second looked; its lock it got once the first had ended."""
+    folder = tmp_path / "run"
+
+    @contextlib.contextmanager
+    def late(path: Path) -> Iterator[None]:
+        monkeypatch.setattr(run_module, "own_folder", own_folder)
+        run(pictures, folder)
+        with own_folder(path):
+            yield
+
+    monkeypatch.setattr(run_module, "own_folder", late)
+    with pytest.raises(OutputError, match="the same command goes on with it"):
+        run(pictures, folder)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another call locks there")
