@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gencodec.bench.anchors import Anchor, read_anchors
+from gencodec.bench.anchors import Anchor, Published, read_anchors
 from gencodec.bench.cache import Cache
 from gencodec.bench.comparison import Delta, deltas
 from gencodec.bench.contestants import (
@@ -28,6 +27,7 @@ from gencodec.bench.report import write_report
 from gencodec.bench.speed import Speed, measure_speed
 from gencodec.bench.terminal import table
 from gencodec.errors import OutputError
+from gencodec.image import check_place
 
 PUBLISHED = Path("benchmarks/anchors.json")
 
@@ -98,35 +98,30 @@ class Plan:
 def check(plan: Plan) -> None:
     """Refuse before anything is measured what could not be done after it.
 
-    UnknownRivalError for a codec that there is not, ValueError for files of codecs or of curves
-    that cannot be read, OutputError for outputs that are there or cannot be.
+    UnknownRivalError for a codec that there is not, ValueError for a file of codecs that cannot be
+    read or one of curves that is not there, OutputError for outputs that are there or cannot be.
     """
     for path in (plan.codecs, plan.published):
-        if path is not None and not path.is_file():
+        if path is not None and (not path.exists() or path.is_dir()):
             raise ValueError(f"{path}: no such file")
-    if plan.published is not None:
-        read_anchors(plan.published)
     for name in plan.against:
         module_of(name, plan.codecs)
     for name in plan.show or ():
         if name not in plan.against:
             raise UnknownRivalError(f"--show has {name!r}, which --against has not")
     for path in (plan.output, plan.html):
-        if path is not None and path.exists() and not plan.force:
-            raise OutputError(f"{path} is there already; -f replaces it")
         if path is None:
             continue
-        if path.is_dir():
-            raise OutputError(f"cannot write {path}: it is a directory")
-        if not path.absolute().parent.is_dir():
-            raise OutputError(f"cannot write {path}: its directory does not exist")
-        if not os.access(path.absolute().parent, os.W_OK):
-            raise OutputError(f"cannot write {path}: its directory may not be written to")
+        if path.exists() and not plan.force:
+            raise OutputError(f"{path} is there already; -f replaces it")
+        check_place(path)
 
 
 def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
     """Carry out a plan; 0, or 1 when the table has bugs."""
     check(plan)
+    # Once, as it may be a pipe, and before anything is measured.
+    named = None if plan.published is None else read_anchors(plan.published)
     paths = find_pictures(plan.folder, limit=plan.limit)
     subject = make_contestant(Recipe(OWN_NAME, plan.model, plan.device, threads=plan.threads or 1))
     assert isinstance(subject, Gencodec)
@@ -140,7 +135,7 @@ def run_bench(plan: Plan, say: Callable[[str], None]) -> int:
     cache = Cache(plan.cache)
     measured = measure_all(recipes, plan.qualities, paths, plan.folder, cache, jobs)
     names = [about.name for about in measured.codecs]
-    published = apart(_published(plan, measured.dataset), names)
+    published = apart(_published(named, measured.dataset), names)
     packages = sorted(
         {PACKAGES[family] for family in map(family_of, plan.against) if family in PACKAGES}
     )
@@ -199,10 +194,10 @@ def apart(published: Sequence[Anchor], measured: Sequence[str]) -> tuple[Anchor,
     )
 
 
-def _published(plan: Plan, dataset: Dataset) -> tuple[Anchor, ...]:
-    """Published curves, if they are about the very images that were measured."""
-    if plan.published is not None:
-        return read_anchors(plan.published).anchors
+def _published(named: Published | None, dataset: Dataset) -> tuple[Anchor, ...]:
+    """The curves that were named, or those there are about the very images that were measured."""
+    if named is not None:
+        return named.anchors
     try:
         known = read_anchors(PUBLISHED)
     except (OSError, ValueError):  # not there, or another's file by that name

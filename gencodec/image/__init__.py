@@ -1,7 +1,7 @@
 """Pictures in files, arrays and Pillow images; padding; alpha. numpy and Pillow only."""
 
 from gencodec.image.alpha import decode_alpha, encode_alpha
-from gencodec.image.atomic import atomic_write
+from gencodec.image.atomic import atomic_write, check_place
 from gencodec.image.colour import to_srgb
 from gencodec.image.files import (
     DEFAULT_MAX_PIXELS,
@@ -26,6 +26,7 @@ __all__ = [
     "PpmRows",
     "SUFFIXES",
     "atomic_write",
+    "check_place",
     "crop",
     "decode_alpha",
     "encode_alpha",

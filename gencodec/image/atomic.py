@@ -53,6 +53,20 @@ def atomic_write(
         raise OutputError(f"cannot write {name}: {reason}") from error
 
 
+def check_place(path: PathLike) -> None:
+    """OutputError where no file could be written in the end, for who computes for long before."""
+    name = os.fspath(path)
+    if os.path.isdir(name):
+        raise OutputError(f"cannot write {name}: it is a directory")
+    if os.path.exists(name) and not os.path.isfile(name):
+        return  # a device or pipe, written directly
+    folder = os.path.dirname(os.path.realpath(name))
+    if not os.path.isdir(folder):
+        raise OutputError(f"cannot write {name}: its directory does not exist")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"cannot write {name}: its directory may not be written to")
+
+
 def _write_sibling(name: str, data: bytes | Writer, overwrite: bool, mode: int) -> None:
     target = os.path.realpath(name)
     folder = os.path.dirname(target)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from gencodec.errors import ImageError, OutputError
+from gencodec.image import check_place
 from gencodec.model.config import LATENT_STRIDE
 
 from .photos import Photo, PhotoFolder
@@ -42,12 +43,8 @@ def read_folder(folder: Path, limit: int | None) -> list[Photo]:
 
 def report(text: str) -> Path:
     """A file that may be written, or written over; OutputError now, not after hours."""
-    path = Path(text)
-    if path.is_dir():
-        raise OutputError(f"cannot write {text}: it is a directory")
-    if not path.parent.is_dir():
-        raise OutputError(f"cannot write {text}: {path.parent} is no directory")
-    return path
+    check_place(text)
+    return Path(text)
 
 
 def new_file(text: str) -> Path:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,25 @@ def test_what_could_not_be_done_is_refused_before_anything_is_measured(
     one_error(here("bench", "photos", "-f", "--html", "photos"), 1, "it is a directory")
     monkeypatch.setattr(os, "access", lambda *_: False)  # as on a file system that is read-only
     one_error(here("bench", "photos", "-o", "out.json"), 1, "may not be written to")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_curves_may_come_through_a_pipe(
+    here: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `--published <(...)` gives them in a shell: they can be read once."""
+    from gencodec.bench import command
+    from gencodec.bench.rate_distortion import Measured
+
+    kept = Measured(Dataset("photos", 1, 0.1, "ab"), ("small",), (), (), ())
+    monkeypatch.setattr(command, "measure_all", lambda *_: kept)
+    pipe = folder.parent / "pipe"
+    os.mkfifo(pipe)
+    curve = '{"x": {"bpp": [0.1, 2.0, 9.0], "psnr": [20.0, 30.0, 40.0]}}'
+    threading.Thread(target=pipe.write_text, args=(curve,), daemon=True).start()
+    done = here("bench", "photos", "--published", "pipe")
+    assert done.returncode == 0, done.stderr
+    assert b"x (published)" in done.stdout
 
 
 def test_a_race_that_breaks_off_costs_no_curves(

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from gencodec.errors import OutputError
-from gencodec.image import atomic_write
+from gencodec.image import atomic_write, check_place
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions and links as on POSIX")
 
@@ -191,3 +191,25 @@ def test_devices_are_written_directly(overwrite: bool) -> None:
 def test_a_full_device_is_an_output_error() -> None:
     with pytest.raises(OutputError, match="No space left"):
         atomic_write("/dev/full", b"data", overwrite=True)
+
+
+@POSIX
+def test_a_place_where_nothing_could_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is behind a link, a device and a pipe are judged as they will be written."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed" / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "closed" / "real")
+    closed = {str(tmp_path / "closed"), "/dev"}
+    monkeypatch.setattr(os, "access", lambda folder, mode: str(folder) not in closed)
+    for place in ("a", "closed/link", "/dev/null"):
+        check_place(tmp_path / place)
+    for place, why in (
+        ("closed", "it is a directory"),
+        ("none/a", "its directory does not exist"),
+        ("closed/a", "may not be written to"),
+        ("link", "may not be written to"),
+    ):
+        with pytest.raises(OutputError, match=f"cannot write .*{place}: .*{why}"):
+            check_place(tmp_path / place)
