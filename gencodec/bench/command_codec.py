@@ -40,8 +40,8 @@ TIMEOUT_S = 600
 FIELDS = {"encode", "decode", "qualities", "suffix", "label", "version", "pictures"}
 NEEDED = {"encode", "decode", "qualities"}
 PLACES = {"input", "output", "quality"}
-PICTURES = {".png", ".ppm", ".pgm", ".pnm", ".bmp", ".tga", ".tif", ".tiff"}
-"""What Pillow writes without loss: any other would be counted against the codec."""
+PICTURES = {".bmp", ".jp2", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".sgi", ".tga", ".tif", ".tiff"}
+"""What Pillow writes without loss, grey or not: a loss would be counted against the codec."""
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,7 @@ def test_commands(tmp_path: Path, pixels: Pixels) -> None:
 
 @no_cp
 def test_pictures_are_handed_over_without_loss(tmp_path: Path, pixels: Pixels) -> None:
-    for suffix in PICTURES:
+    for suffix in {*PICTURES, ".jp2", ".pcx", ".sgi"}:
         path = tmp_path / f"codecs{suffix}.toml"
         path.write_text(COPIER.replace("[fails]", f"pictures = '{suffix}'\n[fails]"))
         copier = make_contestant(Recipe("copy", codecs=path))
