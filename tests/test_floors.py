@@ -20,6 +20,8 @@ PACKAGE = ROOT / "gencodec"
 # other in one direction as well: a training run measures with bench, cli opens every door.
 RANK = {
     "errors": 0,
+    "names": 0,
+    "processes": 0,
     "bitstream": 1,
     "image": 1,
     "entropy": 2,
@@ -37,6 +39,8 @@ RANK = {
 TENSORS = {"numpy", "torch"}
 LIBRARIES = {
     "errors": set[str](),
+    "names": set[str](),
+    "processes": set[str](),
     "bitstream": set[str](),
     "image": {"numpy", "PIL", "pillow_heif"},
     "entropy": {"numpy", "constriction"},

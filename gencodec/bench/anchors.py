@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gencodec.bench.curves import Curve
-from gencodec.bench.pictures import printable
+from gencodec.names import visible
 
 SCORES = ("psnr", "ms_ssim")
 """Metrics that a published curve may have: PSNR over RGB in dB, MS-SSIM from 0 to 1."""
@@ -64,6 +64,6 @@ def _anchor(name: str, row: Any) -> Anchor:
     columns = [tuple(map(float, column)) for column in zip(*points, strict=True)]
     if not np.isfinite(columns).all() or columns[0][0] <= 0.0:
         raise ValueError(f"{name} has a point that is none: rates are above 0, scores are numbers")
-    label, source = printable(str(row.get("label", name))), printable(str(row.get("source", "")))
+    label, source = visible(str(row.get("label", name))), visible(str(row.get("source", "")))
     curves = dict(zip(scores, columns[1:], strict=True))
-    return Anchor(printable(name), label, source, columns[0], **curves)
+    return Anchor(visible(name), label, source, columns[0], **curves)

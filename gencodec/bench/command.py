@@ -18,7 +18,7 @@ from gencodec.bench.contestants import (
     make_contestant,
     module_of,
 )
-from gencodec.bench.environment import Environment, environment, usable_cores
+from gencodec.bench.environment import Environment, environment
 from gencodec.bench.jobs import reason_of
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Dataset, find_pictures, name_of
@@ -28,6 +28,7 @@ from gencodec.bench.speed import Speed, measure_speed
 from gencodec.bench.terminal import table
 from gencodec.errors import OutputError
 from gencodec.image import check_place
+from gencodec.processes import usable_cores
 
 PUBLISHED = Path("benchmarks/anchors.json")
 

@@ -42,13 +42,6 @@ def environment(device: torch.device, packages: Sequence[str] = ()) -> Environme
     )
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on; in a container often fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def peak_memory() -> int:
     """Most bytes of this process that were ever in memory at once; 0 where nothing tells."""
     # Not getrusage on Linux: a process started by a large one inherits that one's maximum.

@@ -20,12 +20,12 @@ from tqdm import tqdm
 
 from gencodec.bench.environment import Environment, environment
 from gencodec.bench.metrics import PSNR_OF_EQUALS, finite_psnr
-from gencodec.bench.pictures import printable
 from gencodec.bench.report import write_report
 from gencodec.codec import Codec
 from gencodec.codec.device import choose_device
 from gencodec.errors import ImageError, OutputError
 from gencodec.image import Picture, open_pillow, read_picture, write_picture
+from gencodec.names import visible
 
 WHAT = (
     "icc, exif, xmp: what became of the source's block ('' where it has none): same = bit for bit, "
@@ -78,11 +78,11 @@ class OddFormats:
 def survey(codec: Codec, folder: Path, paths: list[Path], at_quality: float) -> Iterator[FileRow]:
     """A row for each file."""
     for path in tqdm(paths, unit="file", disable=not sys.stderr.isatty()):
-        name = printable(path.relative_to(folder).as_posix())
+        name = visible(path.relative_to(folder).as_posix())
         try:
             picture = read_picture(path)
         except ImageError as error:
-            reason = printable(str(error).removeprefix(f"cannot read {path}: "))
+            reason = visible(str(error).removeprefix(f"cannot read {path}: "))
             yield FileRow(name, "", "", 0, 0, "", "", "", "", "", 0, 0.0, (), (), reason)
             continue
         yield _row(codec, path, name, picture, at_quality)
@@ -241,7 +241,7 @@ def run(args: argparse.Namespace) -> int:
     rows = tuple(survey(codec, args.folder, paths, args.quality))
     report = OddFormats(
         WHAT,
-        printable(args.folder.resolve().name),
+        visible(args.folder.resolve().name),
         codec.weights_id.hex(),
         args.quality,
         environment(choose_device(args.device)),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
-import os
 import queue
 import signal
 import threading
@@ -14,7 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from gencodec.bench.pictures import printable
+from gencodec.names import visible
+from gencodec.processes import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -46,7 +45,7 @@ def reason_of(error: BaseException) -> str:
     """One line for any error."""
     if isinstance(error, ModuleNotFoundError) and error.name and str(error).startswith("No module"):
         return f"the Python package '{error.name}' is not installed"
-    text = printable(" ".join(str(error).split()))
+    text = visible(" ".join(str(error).split()))
     kind = type(error).__name__
     return text if text and isinstance(error, (OSError, RuntimeError)) else f"{kind}: {text}"
 
@@ -114,17 +113,9 @@ def _drain(
         pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """A parent that was killed cannot say so; its workers would wait for ever, memory and all."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
 def _begin(prepare: Callable[[], None] | None) -> None:
     # An interrupt from the keyboard goes to all processes: the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     if prepare is not None:
         prepare()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels, read_picture
+from gencodec.names import visible
 
 SUFFIXES = {".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
 
@@ -73,12 +74,7 @@ def load_picture(path: Path) -> Sample:
 
 def name_of(path: Path) -> str:
     """What rows and reports call a picture: its file's name without the suffix, fit to print."""
-    return printable(path.stem)
-
-
-def printable(text: str) -> str:
-    """Text that any report can hold: control characters and bytes that are no UTF-8 as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return visible(path.stem)
 
 
 class Census:
@@ -96,7 +92,7 @@ class Census:
 
     def dataset(self, folder: Path) -> Dataset:
         """The identity of what was added."""
-        name, size = printable(folder.resolve().name), round(self._pixels / 1e6, 3)
+        name, size = visible(folder.resolve().name), round(self._pixels / 1e6, 3)
         return Dataset(name, self._images, size, self._digest.hexdigest())
 
 

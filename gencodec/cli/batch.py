@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,6 +35,7 @@ from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Record, Reporter
 from gencodec.errors import GencodecError
+from gencodec.processes import end_with_parent, usable_cores
 
 # Each worker loads torch and the weights, about two seconds and 350 MB; and more than eight would
 # wait for the disk or the memory instead of the processor.
@@ -110,15 +109,8 @@ def worker_count(asked: int | None, jobs: int, threads: int | None) -> int:
     """Worker processes for so many jobs; 1 means none but this process."""
     if asked is not None:
         return max(1, min(asked, jobs))
-    cores = min(threads or MOST_WORKERS, cpu_count(), MOST_WORKERS)
+    cores = min(threads or MOST_WORKERS, usable_cores(), MOST_WORKERS)
     return max(1, min(cores, jobs // LEAST_FILES_A_WORKER))
-
-
-def cpu_count() -> int:
-    """Processors that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _run_in_workers(
@@ -143,7 +135,7 @@ def _run_pool(
     jobs: Iterator[Job], work: Work, args: argparse.Namespace, reporter: Reporter, workers: int
 ) -> list[Job] | None:
     """Do jobs until there are none, then None; or until a worker dies, then those under way."""
-    threads = max(1, (args.threads or cpu_count()) // workers)
+    threads = max(1, (args.threads or usable_cores()) // workers)
     under_way: dict[Future[Outbox], Job] = {}
     with _pool(workers, work, args, threads) as pool:
         while True:
@@ -210,7 +202,7 @@ def _begin(work: Work, args: argparse.Namespace, threads: int) -> None:
 
     # The terminal's Ctrl-C reaches every process; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _task = work, args, CodecOnDemand(model=args.model, device=args.device, threads=threads)
     prepare_process(owned=True)
 
@@ -227,17 +219,6 @@ def _cleaning_up_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot say so; without it nobody would hear of the results.
-
-    By SIGTERM: where a system has no nameless files, a job's partial one goes first.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _do(job: Job) -> Outbox:

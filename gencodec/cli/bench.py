@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from gencodec.cli import options
-from gencodec.cli.failures import AbortError, UsageError, visible
+from gencodec.cli.failures import AbortError, UsageError
 from gencodec.cli.libraries import use_threads
 from gencodec.cli.streams import print_text
+from gencodec.names import visible
 
 RIVALS = "jpeg, webp, avif, avif-ssim, jxl, jpeg2000, compressai:MODEL"
 

@@ -15,7 +15,7 @@ from gencodec.bitstream import read_header
 from gencodec.cli import options, targets
 from gencodec.cli.batch import Teller, run_jobs
 from gencodec.cli.deletion import Original, delete_original
-from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.failures import UsageError
 from gencodec.cli.large import large_rows, warning
 from gencodec.cli.loading import (
     CodecOnDemand,
@@ -35,6 +35,7 @@ from gencodec.cli.reporter import Reporter
 from gencodec.cli.resume import outdated_stream
 from gencodec.cli.streams import read_anything, write_target
 from gencodec.errors import ImageError
+from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.image import Picture, PixelRows

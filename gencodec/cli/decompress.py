@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gencodec.cli import options, views
 from gencodec.cli.batch import Teller, run_jobs
-from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.failures import UsageError
 from gencodec.cli.large import goes_in_strips, strips_writer, warning
 from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.plan import (
@@ -27,6 +27,7 @@ from gencodec.cli.plan import (
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.resume import outdated_picture
 from gencodec.cli.streams import read_stream, write_target
+from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.image import Picture

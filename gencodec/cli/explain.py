@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from gencodec.bitstream import MAGIC
 from gencodec.cli import options
-from gencodec.cli.failures import visible
 from gencodec.cli.info import check_stdin_once
 from gencodec.cli.pages import add_page, check_page, command_line, load_measured
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import encoded, print_text, read_anything, write_target
+from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.evidence.explain import Explanation, Pictures

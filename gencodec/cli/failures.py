@@ -82,16 +82,6 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def visible(name: str) -> str:
-    """A file name safe to print: control characters and undecodable bytes as escapes.
-
-    A name may hold terminal escape sequences or a line break, and one file is one line.
-    """
-    if name.isprintable():
-        return name
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-
-
 def _is_torch_memory(error: BaseException) -> bool:
     # By name and text: torch may not be imported here, and on CPU it raises a bare RuntimeError.
     if type(error).__name__ == "OutOfMemoryError":

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from gencodec.bitstream import StreamInfo, describe
 from gencodec.cli import options
-from gencodec.cli.failures import UsageError, one_line, visible
+from gencodec.cli.failures import UsageError, one_line
 from gencodec.cli.loading import weights_label, weights_name
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import print_text, read_stream
 from gencodec.errors import FormatError
 from gencodec.model.quality import quality_of
+from gencodec.names import visible
 
 
 def register(parser: options.CommandParser) -> None:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from gencodec.cli.failures import AbortError, describe, is_fatal, visible
+from gencodec.cli.failures import AbortError, describe, is_fatal
 from gencodec.cli.libraries import use_threads
+from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.codec import Codec

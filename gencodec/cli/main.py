@@ -17,11 +17,11 @@ from gencodec.cli.failures import (
     exit_on_signal,
     is_fatal,
     show_traceback,
-    visible,
 )
 from gencodec.cli.libraries import keep_memory, wait_briefly
 from gencodec.cli.options import CommandParser, after_dashes
 from gencodec.cli.streams import drop_stdout, print_text
+from gencodec.names import visible
 
 EXIT_DONE = 0
 EXIT_FAILED = 1

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from gencodec.bitstream import Limits
-from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.failures import UsageError
 from gencodec.cli.streams import print_text
+from gencodec.names import visible
 
 DEFAULT_QUALITY = 60.0
 EFFORT_MAX = 1000

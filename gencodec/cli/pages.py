@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gencodec.cli import options
-from gencodec.cli.failures import AbortError, describe, is_fatal, visible
+from gencodec.cli.failures import AbortError, describe, is_fatal
 from gencodec.cli.libraries import use_threads
 from gencodec.errors import OutputError
+from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.bench.own_codec import Gencodec

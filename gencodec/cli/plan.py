@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.failures import UsageError
 from gencodec.errors import GencodecError, OutputError
+from gencodec.names import visible
 
 STREAM_SUFFIX = ".gnc"
 # Folders are searched by suffix alone: opening every file to see what it is would be slow, and

@@ -17,9 +17,9 @@ from gencodec.cli.failures import (
     is_fatal,
     one_line,
     show_traceback,
-    visible,
 )
 from gencodec.cli.streams import print_text
+from gencodec.names import visible
 
 Record = Mapping[str, Any]
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gencodec.cli import options
-from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.failures import UsageError
 from gencodec.cli.loading import tunes_of
 from gencodec.errors import TargetError
+from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.bitstream import Header

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from gencodec.bitstream import unpack_truncated
 from gencodec.cli import options
-from gencodec.cli.failures import visible
 from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.plan import Job, check_terminals, is_special
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import read_stream, write_target
 from gencodec.errors import OutputError
+from gencodec.names import visible
 
 SCALES = (8, 4, 2)
 

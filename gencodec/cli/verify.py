@@ -8,11 +8,11 @@ from pathlib import Path
 
 from gencodec.bitstream import unpack
 from gencodec.cli import options
-from gencodec.cli.failures import visible
 from gencodec.cli.info import check_stdin_once
 from gencodec.cli.loading import CodecOnDemand, weights_name
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import read_stream
+from gencodec.names import visible
 
 
 def register(parser: options.CommandParser) -> None:

@@ -6,10 +6,11 @@ import argparse
 from typing import TypedDict
 
 from gencodec.bitstream import Box, Container, Header, unpack, unpack_damaged, unpack_truncated
-from gencodec.cli.failures import UsageError, visible
+from gencodec.cli.failures import UsageError
 from gencodec.cli.options import limits_of
 from gencodec.cli.targets import byte_count
 from gencodec.errors import OutputError
+from gencodec.names import visible
 
 SCALES = {"1": 1, "1/2": 2, "1/4": 4, "1/8": 8}
 MAX_SIDE_DIGITS = 8

@@ -9,7 +9,6 @@ import errno
 import hashlib
 import io
 import math
-import os
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from PIL import Image
 from gencodec.errors import ImageError
 from gencodec.image import Pixels, three_channels
 from gencodec.image.colour import decode_colours, raw_mode
+from gencodec.processes import usable_cores
 
 SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 HELD_OUT_ONE_IN = 80
@@ -71,7 +71,7 @@ class PhotoFolder:
         A file that has changed since the last time is read again, so an archive that is still
         being copied loses nothing: what it holds by now comes now, the rest later.
         """
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             waiting = []
             for path, name, data in self._files():
                 waiting.append((path, pool.submit(_decode, name, data)))

@@ -276,7 +276,7 @@ def test_deletion_that_makes_no_sense(stub: Any, arguments: list[str]) -> None:
 
 
 def test_workers_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "cpu_count", lambda: 64)
+    monkeypatch.setattr(batch, "usable_cores", lambda: 64)
     counts = [worker_count(None, files, None) for files in (1, 15, 16, 40, 10_000)]
     assert counts == [1, 1, 2, 5, 8]
     assert worker_count(None, 10_000, 3) == 3
