@@ -99,10 +99,13 @@ class PhotoFolder:
             self._gone.discard(source)
             folder = source if source.is_dir() else source.parent
             for path in paths:
-                if path.suffix.lower() not in SUFFIXES | {".tar"} or path.is_dir():
+                if path.suffix.lower() not in SUFFIXES | {".tar"}:
                     continue
                 try:
                     status = path.stat()
+                    self._gone.discard(path)
+                    if stat.S_ISDIR(status.st_mode):
+                        continue
                     stamp = (status.st_size, status.st_mtime_ns)
                     if self._seen.get(path) == stamp:
                         continue
@@ -115,7 +118,9 @@ class PhotoFolder:
                     elif (path, name) not in self._given:
                         yield path, name, path.read_bytes()
                 except OSError as error:
-                    yield path, as_text(path.name), error.strerror or str(error)
+                    if path not in self._gone:
+                        yield path, as_text(path.name), error.strerror or str(error)
+                    self._gone.add(path)
 
     def _members(self, path: Path) -> Iterator[tuple[Path, str, bytes | str]]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -276,6 +277,29 @@ def test_a_folder_that_goes_away_while_it_is_walked_through(
         assert list(folder.new()) == []
     (one,) = folder.new()
     assert one.name == "in/one.png"
+
+
+def test_a_file_that_may_not_be_looked_at_is_said_once(
+    photo: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder whose names may be listed and that may not be entered."""
+    for name in ("one.png", "two.png"):
+        save(tmp_path / name, photo(20, 30))
+    look = Path.stat
+
+    def refused(path: Path, **options: Any) -> os.stat_result:
+        if path.name == "one.png":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(path, **options)
+
+    folder = PhotoFolder([tmp_path])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refused)
+        lost, two = folder.new()
+        assert lost == Unreadable("one.png", "Permission denied") and two.name == "two.png"
+        assert list(folder.new()) == []
+    (one,) = folder.new()
+    assert one.name == "one.png"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
