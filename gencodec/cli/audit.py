@@ -65,6 +65,8 @@ def register(parser: options.CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Examine the weights; the exit code is 1 if they fail a part."""
     check_groups(args)
+    if args.output and args.report and Path(args.output).resolve() == Path(args.report).resolve():
+        raise UsageError("-o and --report name the same file")
     page = check_page(args)
     report = None if args.report is None else free_target(args.report, force=args.force)
     with Reporter("audit", json=args.json, quiet=True) as reporter:

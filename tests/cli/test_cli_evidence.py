@@ -73,6 +73,7 @@ def test_what_explain_refuses(
         (["--trained", "a"], "go together"),
         (["--collection", "a", "--trained", "b", "--held-out", "c"], "cannot be combined"),
         (["--list", "a.csv"], "--collection"),
+        (["-o", "audit", "--report", "./audit"], "name the same file"),
     ],
 )
 def test_what_audit_does_not_understand(
