@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     with Reporter("audit", json=args.json, quiet=True) as reporter:
         codec = load_measured(args, args.quality)
         from gencodec.bench.report import to_text
+        from gencodec.codec.shelf import weights_files
         from gencodec.evidence.audit import audit
         from gencodec.evidence.collection import decoded, sources
 
@@ -108,20 +109,6 @@ def check_groups(args: argparse.Namespace) -> None:
         raise UsageError("--trained and --held-out go together")
     if args.list is not None and args.collection is None:
         raise UsageError("--list tells the pictures of a --collection apart, and there is none")
-
-
-def weights_files(model: str | None) -> tuple[Path, ...]:
-    """All files that must be there to read these weights, of a name or a file as of --model."""
-    from gencodec.model.encoders import weights_of_encoder
-    from gencodec.model.registry import find_weights, find_weights_by_id
-    from gencodec.model.weights import files_of
-
-    if model is None or not model.endswith(".safetensors"):
-        return files_of(find_weights(model).path)
-    trained_for = weights_of_encoder(Path(model))
-    if trained_for is None:
-        return files_of(Path(model))
-    return (Path(model), *files_of(find_weights_by_id(trained_for[:4]).path))
 
 
 def collection_of(args: argparse.Namespace) -> Collection | None:

@@ -17,7 +17,7 @@ from gencodec.model.registry import (
     find_weights_by_id,
     list_weights,
 )
-from gencodec.model.weights import Weights, load_weights
+from gencodec.model.weights import Weights, files_of, load_weights
 
 from .device import narrow_encoder
 from .refine import Search
@@ -92,6 +92,17 @@ def open_weights(model: str | Path | None, device: torch.device) -> tuple[Weight
         return load_weights(path, device=device), ONE_TUNE
     weights = _installed(find_weights_by_id(trained_for[:4]), device)
     return with_encoder(weights, path), ONE_TUNE
+
+
+def weights_files(model: str | Path | None) -> tuple[Path, ...]:
+    """All files that :func:`open_weights` has to read for its weights."""
+    if model is None or Path(model).suffix != ".safetensors":
+        return files_of(find_weights(model if model is None else str(model)).path)
+    path = Path(model)
+    trained_for = weights_of_encoder(path)
+    if trained_for is None:
+        return files_of(path)
+    return (path, *files_of(find_weights_by_id(trained_for[:4]).path))
 
 
 def _installed(entry: WeightsEntry, device: torch.device) -> Weights:

@@ -108,7 +108,9 @@ def read_collection(places: Sequence[Path], listing: Path | None) -> Collection:
         rule = f"{listing.name}, SHA-256"
     groups: dict[str, list[Source]] = {TRAINED: [], HELD_OUT: []}
     for source in found:
-        groups.get(split_of.get(source.sha256, ""), []).append(source)
+        part = split_of.get(source.sha256)
+        if part in groups:
+            groups[part].append(source)
     for name, group in groups.items():
         if not group:
             raise ImageError(f"no {name} picture is there (judged by {rule})")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gencodec.bench.report import from_text
-from gencodec.cli.audit import weights_files
+from gencodec.codec.shelf import weights_files
 from gencodec.evidence import accounting
 from gencodec.evidence import audit as audit_module
 from gencodec.evidence.memoriser import memorise
