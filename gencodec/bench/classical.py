@@ -77,7 +77,8 @@ FORMATS = {
             pixels,
             level=int(q),
             speed=int(option),
-            pixelformat="400" if pixels.ndim == 2 else "444",
+            # Not by name: some releases call it 444, others YUV444.
+            pixelformat=codecs.AVIF.PIXEL_FORMAT["YUV400" if pixels.ndim == 2 else "YUV444"],
             numthreads=threads,
         ),
         decode=lambda codecs, stream, threads: codecs.avif_decode(stream, numthreads=threads),
