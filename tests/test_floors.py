@@ -48,7 +48,8 @@ LIBRARIES = {
     "codec": TENSORS | {"PIL"},
     "bench": TENSORS
     | {"PIL", "tqdm", "compressai", "torchvision", "imagecodecs"}
-    | {"matplotlib", "pytorch_msssim", "ssimulacra2", "tomli"},
+    | {"matplotlib", "pytorch_msssim", "ssimulacra2"}
+    | {"tomli", "tomllib"},  # the second is the standard library's from Python 3.11 on
     "train": TENSORS | {"PIL", "safetensors"},
     "evidence": TENSORS | {"PIL", "skimage"},
     "pillow": {"PIL"},
