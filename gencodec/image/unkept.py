@@ -19,6 +19,9 @@ _PHOTOSHOP_OF_TIFF = (34377, 37724)  # its resources, its layers
 _UNSPECIFIED = 0  # what an extra sample of a TIFF may be for
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
 _PICTURES_OF_MPF = 0xB001
+_GAIN_MAP_BRAND = b"tmap"  # of the files of ISO 21496-1, among the brands that a file names first
+_FURTHER = "the file holds further images (such as a gain map); only the first is kept"
+_IPTC = "IPTC data (captions, keywords) are not kept"
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
 _PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp", "exif")
 _PNG_TEXTS_REPEATED = ("date:", "exif:", "icc:", "tiff:", "xmp:", "dc:")
@@ -48,15 +51,17 @@ def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
         notes += _of_png(image.info, dict(image.text), managed)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         notes += _of_tiff(image.tag_v2)
+    if image.format in ("AVIF", "HEIF"):
+        notes += _of_boxes(image.info, front)
     notes += _of_others(image, front, managed)
     if not managed and image.format in ("AVIF", "HEIF", "PNG") and _is_other_space(front):
         notes.append("colours of a wide or high-dynamic-range space (CICP) are taken as sRGB")
     depth = 8
     if image.format in ("AVIF", "HEIF"):
         depth = _depth_of_boxes(front)
-    elif image.format == "JPEG2000" and not image.mode.startswith("I"):  # wide greys have a note
+    elif image.format == "JPEG2000":
         depth = _depth_of_jpeg_2000(front)
-    if depth > 8:
+    if depth > 8 and not image.mode.startswith("I"):  # wide greys have a note
         notes.append(f"{depth}-bit samples reduced to 8 bits")
     return notes
 
@@ -65,13 +70,13 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile) -> list[str]:
     notes = []
     resources = image.info.get("photoshop")
     if isinstance(resources, Mapping) and resources.get(_IPTC_BLOCK):
-        notes.append("IPTC data (captions, keywords) are not kept")
+        notes.append(_IPTC)
     if image.info.get("comment"):
         notes.append("the comment in the JPEG is not kept")
     if any(kind == "APP1" and data.startswith(_EXTENDED_XMP) for kind, data in image.applist):
         notes.append("only the main packet of the XMP is kept, not its extension")
     if image.format == "JPEG" and _pictures_of(image) > 1:
-        notes.append("the file holds further images (such as a gain map); only the first is kept")
+        notes.append(_FURTHER)
     return notes
 
 
@@ -111,11 +116,22 @@ def _of_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[str]:
     if SUB_IFDS in tags:
         notes.append("the file holds further images (SubIFDs); only the first is kept")
     if _IPTC_OF_TIFF in tags:
-        notes.append("IPTC data (captions, keywords) are not kept")
+        notes.append(_IPTC)
     if any(tag in tags for tag in _PHOTOSHOP_OF_TIFF):
         notes.append("Photoshop's own data (paths, layers, ...) are not kept")
     if _UNSPECIFIED in integers(tags, EXTRA_SAMPLES):
         notes.append("a channel of unspecified meaning beside the colours is not kept")
+    return notes
+
+
+def _of_boxes(info: Mapping[Any, Any], front: bytes) -> list[str]:
+    """Of AVIF and HEIF; pillow-heif tells which pictures and blocks belong to the first one."""
+    notes = []
+    brands = front[: int.from_bytes(front[:4], "big")]
+    if info.get("aux") or info.get("depth_images") or _GAIN_MAP_BRAND in brands:
+        notes.append(_FURTHER)
+    if any(block["type"] == "iptc" for block in info.get("metadata", ())):
+        notes.append(_IPTC)
     return notes
 
 

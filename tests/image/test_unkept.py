@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin, features
 
-from gencodec.image import Picture, read_picture, write_picture
+from gencodec.image import Picture, picture_from_pil, read_picture, write_picture
+from gencodec.image.unkept import unkept
 from tests.image.tiffs import tiff
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "test" / "oddformats"
@@ -163,6 +164,49 @@ def test_the_depth_of_heif_is_told() -> None:
     memory = io.BytesIO()
     coded.save(memory, quality=90, save_nclx_profile=False)
     assert any("-bit samples reduced" in note for note in read_picture(memory.getvalue()).notes)
+
+
+def test_wide_grey_heif_is_told_once() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    memory = io.BytesIO()
+    heif.from_bytes("L;16", (64, 64), bytes(2 * 64 * 64)).save(memory)
+    assert read_picture(memory.getvalue()).notes == ("16-bit samples reduced to 8 bits",)
+
+
+@pytest.mark.parametrize("key", ["aux", "depth_images"])
+def test_what_belongs_to_the_picture_of_a_heif(key: str) -> None:
+    """No writer at hand adds them, so what pillow-heif says of a phone's file is put there."""
+    heif = pytest.importorskip("pillow_heif")
+    memory = io.BytesIO()
+    heif.from_pillow(Image.linear_gradient("L")).save(memory)
+    heif.register_heif_opener()
+    with Image.open(memory) as image:
+        assert not image.info[key]
+        assert picture_from_pil(image.copy()).notes == ()
+    with Image.open(memory) as image:
+        image.info[key] = {"urn:com:apple:photo:2020:aux:hdrgainmap": [52]}
+        (note,) = picture_from_pil(image).notes
+    assert "gain map" in note
+
+
+def test_iptc_of_a_heif() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    memory = io.BytesIO()
+    heif.from_pillow(Image.linear_gradient("L")).save(memory, exif=b"Exif\0\0II*\0")
+    told = read_picture(memory.getvalue().replace(b"Exif", b"iptc", 1)).notes
+    assert told == ("IPTC data (captions, keywords) are not kept",)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="needs a Pillow with AVIF")
+def test_the_gain_map_of_an_avif() -> None:
+    """libavif refuses the brand without the map, which nothing at hand writes."""
+    memory = io.BytesIO()
+    Image.linear_gradient("L").save(memory, "AVIF")
+    front = memory.getvalue()
+    with Image.open(memory) as image:
+        assert unkept(image, front, managed=False) == []
+        (note,) = unkept(image, front.replace(b"miaf", b"tmap", 1), managed=False)
+    assert "gain map" in note
 
 
 def test_ppm_has_the_colours_of_the_profile() -> None:
