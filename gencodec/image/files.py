@@ -226,7 +226,7 @@ def _options(picture: Picture, kind: str) -> dict[str, Any]:
             # The block may describe the layout of another file, which must not enter this one.
             source = Image.Exif()
             source.load(picture.exif)
-            tags.load(photo_tags(source).tobytes())
+            tags = photo_tags(source)
         # Pillow's compressing TIFF writer cannot hold the directories inside EXIF.
         options["compression"] = "raw" if len(tags) else "tiff_adobe_deflate"
         if picture.xmp is not None:

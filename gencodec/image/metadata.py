@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PIL import Image, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from gencodec.image.orientation import ORIENTATION_TAG, reset_in_exif, reset_in_xmp
 from gencodec.image.resolution import (
@@ -15,14 +15,12 @@ from gencodec.image.resolution import (
     with_dpi,
 )
 from gencodec.image.thumbnail import without_thumbnail
+from gencodec.image.tiff import PHOTO_DIRECTORIES, PHOTO_TAGS
 
 MAX_METADATA_BYTES = 16 * 2**20
 
 _EXIF_PREFIX = b"Exif\0\0"
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
-# Of a TIFF file's own tags, those that speak of the photo and not of how the file is laid out.
-_TIFF_PHOTO_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-_TIFF_PHOTO_IFDS = (0x8769, 0x8825)
 # Only a file's own directory says where its pixels are: in strips, in tiles.
 _TIFF_LAYOUT_TAGS = (0x0111, 0x0144)
 
@@ -131,17 +129,40 @@ def photo_tags(source: Image.Exif) -> Image.Exif:
     """The tags that speak of the photo and not of how a file is laid out. Any exception may come
     out of broken ones."""
     kept = Image.Exif()
-    for tag in _TIFF_PHOTO_TAGS:
+    kept.endian = source.endian  # which maker notes share
+    for tag in PHOTO_TAGS:
         if tag in source:
-            kept[tag] = source[tag]
-    for tag in _TIFF_PHOTO_IFDS:
-        directory = source.get_ifd(tag)
+            kept[tag] = _as_read(source[tag])
+    for tag in PHOTO_DIRECTORIES:
+        directory = {key: _as_read(value) for key, value in source.get_ifd(tag).items()}
+        if tag == ExifTags.IFD.Exif:
+            directory = {key: _undefined(value) for key, value in directory.items()}
+        if ExifTags.IFD.Interop in directory:
+            directory[ExifTags.IFD.Interop] = source.get_ifd(ExifTags.IFD.Interop)
         if directory:
-            kept[tag] = dict(directory)
+            kept.get_ifd(tag).update(directory)  # where the writer of TIFF looks
+            kept[tag] = directory
     if len(kept):  # a resolution alone is told without a block of its own
         for tag, value in resolution_tags(source).items():
             kept[tag] = value
     return kept
+
+
+class _Text(str):
+    """Text of EXIF, which Pillow reads as Latin-1, whatever it is, and would write as ASCII."""
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        return super().encode("latin-1", "replace")
+
+
+def _as_read(value: object) -> object:
+    return _Text(value) if isinstance(value, str) else value
+
+
+def _undefined(value: object) -> object:
+    """Bytes in EXIF's own directory, such as a comment with its encoding, have the type UNDEFINED;
+    those that are `bytes` Pillow would write as numbers."""
+    return [bytearray(value)] if isinstance(value, bytes) else value
 
 
 def _text_profile(text: object) -> bytes | None:

@@ -5,6 +5,15 @@ from __future__ import annotations
 from PIL import Image, TiffImagePlugin
 
 NEW_SUBFILE_TYPE, SUB_IFDS, EXTRA_SAMPLES = 254, 330, 338
+# Of a file's own tags, those that speak of the photo and not of how the file is laid out: document,
+# description, maker, model, page, software, date, artist, computer, rating (stars, percent),
+# copyright; Windows' title, comment, author, keywords, subject.
+_TEXTS_OF_WINDOWS = (0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F)
+PHOTO_TAGS = (
+    *(0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C),
+    *(0x4746, 0x4749, 0x8298, *_TEXTS_OF_WINDOWS),
+)
+PHOTO_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
 _REDUCED = 1  # the bit of NewSubfileType that says: a smaller version of another picture
 _BITS, _PHOTOMETRIC, _FILL_ORDER, _PLANES, _SAMPLE_FORMAT = 258, 262, 266, 284, 339
 _MIN_IS_WHITE, _SEPARATE, _SIGNED = 0, 2, 2

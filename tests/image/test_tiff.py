@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import zlib
 
 import numpy as np
 import pytest
 
 from gencodec.errors import ImageError
-from gencodec.image import Picture, read_picture
-from tests.image.tiffs import tiff
+from gencodec.image import Picture, read_picture, write_picture
+from tests.image.tiffs import directory, entries, tiff
 
 BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANES, FORMAT = 258, 259, 262, 277, 284, 339
 SUBFILE, SUB_IFDS = 254, 330
@@ -91,3 +93,28 @@ def test_the_thumbnail_of_a_raw_photo_is_not_the_picture(order: str) -> None:
     picture = read_picture(tiff((6, 4), [RAMP.tobytes()], {**tags, SUBFILE: (4, [0])}, order))
     assert np.array_equal(picture.pixels, RAMP)
     assert picture.notes == ("the file holds further images (SubIFDs); only the first is kept",)
+
+
+def test_the_photos_tags_keep_their_bytes() -> None:
+    """To a TIFF and from one they are written anew, by a Pillow that takes all text for ASCII."""
+    ascii_text, short, long, undefined, name = 2, 3, 4, 7, "Jörg Müller\0".encode()
+    inner = {37510: (undefined, b"UNICODE\0\xf6\0"), 41729: (undefined, b"\1"), 42032: (2, name)}
+    interop = {1: (ascii_text, b"R03\0")}
+    outer = {315: (ascii_text, name), 0x4746: (short, b"\4\0"), 0x9C9D: (1, b"J\0\xf6\0\0\0")}
+    outer_at, inner_at, interop_at = 8, 200, 400
+    outer[0x8769] = long, struct.pack("<I", inner_at)
+    inner[0xA005] = long, struct.pack("<I", interop_at)
+    block = b"II*\0" + struct.pack("<I", outer_at) + directory(outer_at, outer)
+    block = block.ljust(inner_at, b"\0") + directory(inner_at, inner)
+    block = block.ljust(interop_at, b"\0") + directory(interop_at, interop)
+    memory = io.BytesIO()
+    write_picture(Picture(RAMP, exif=block), memory, format="TIFF")
+    exif = read_picture(memory.getvalue()).exif
+    assert exif is not None
+    for file in (memory.getvalue(), exif):
+        found = entries(file)
+        for expected, pointer in ((outer, 0x8769), (inner, 0xA005), (interop, None)):
+            for tag in expected.keys() - {pointer}:
+                assert found[tag] == expected[tag], tag
+            if pointer is not None:
+                found = entries(file, struct.unpack("<I", found[pointer][1])[0])

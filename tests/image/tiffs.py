@@ -37,3 +37,33 @@ def tiff(
         table += struct.pack(order + "HHI", number, kind, count) + place
     mark = b"II*\0" if order == "<" else b"MM\0*"
     return mark + struct.pack(order + "I", directory) + body + table + bytes(4) + rest
+
+
+def directory(at: int, entries: dict[int, tuple[int, bytes]]) -> bytes:
+    """A little-endian directory that stands at `at`, its values behind it; {tag: (type, bytes)}."""
+    table, rest = struct.pack("<H", len(entries)), b""
+    spill = at + 2 + 12 * len(entries) + 4
+    for tag, (kind, data) in sorted(entries.items()):
+        count = len(data) // struct.calcsize(_LETTERS[kind])
+        if len(data) > 4:
+            place = struct.pack("<I", spill + len(rest))
+            rest += data + bytes(len(data) % 2)
+        else:
+            place = data.ljust(4, b"\0")
+        table += struct.pack("<HHI", tag, kind, count) + place
+    return table + bytes(4) + rest
+
+
+def entries(block: bytes, at: int | None = None) -> dict[int, tuple[int, bytes]]:
+    """The inverse of `directory` for types above, without fractions; by default of the first."""
+    assert block[:4] == b"II*\0"
+    (first,) = struct.unpack_from("<I", block, 4)
+    at = first if at is None else at
+    (length,) = struct.unpack_from("<H", block, at)
+    found = {}
+    for entry in range(at + 2, at + 2 + 12 * length, 12):
+        tag, kind, count = struct.unpack_from("<HHI", block, entry)
+        size = count * struct.calcsize(_LETTERS[kind]) * (2 if kind == _FRACTION else 1)
+        (start,) = struct.unpack_from("<I", block, entry + 8) if size > 4 else (entry + 8,)
+        found[tag] = kind, block[start : start + size]
+    return found
