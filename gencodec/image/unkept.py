@@ -9,13 +9,18 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags
 
-from gencodec.image.tiff import EXTRA_SAMPLES, SUB_IFDS, integers
+from gencodec.image.tiff import EXTRA_SAMPLES, PHOTO_DIRECTORIES, PHOTO_TAGS, SUB_IFDS, integers
 
 _IPTC_BLOCK = 0x0404  # of the resources in Photoshop's JPEG segment
 _IPTC_OF_TIFF = 33723
 _PHOTOSHOP_OF_TIFF = (34377, 37724)  # its resources, its layers
+# Up to here the tags of TIFF 6.0 say how the pixels are stored.  Of the others some are kept, have
+# a note of their own, or are SGI's for the same purpose, or fill up room.
+_LAST_OF_TIFF_6 = 532
+_TIFF_TAGS_ELSEWHERE = {*PHOTO_TAGS, *PHOTO_DIRECTORIES, _IPTC_OF_TIFF, *_PHOTOSHOP_OF_TIFF}
+_TIFF_TAGS_ELSEWHERE |= {700, 34675, 32995, 32996, 32997, 32998, 59932, 59933}
 _UNSPECIFIED = 0  # what an extra sample of a TIFF may be for
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
 _PICTURES_OF_MPF = 0xB001
@@ -96,8 +101,7 @@ def _of_png(info: Mapping[Any, Any], texts: Mapping[str, object], managed: bool)
         if name not in _PNG_TEXTS_KEPT and not name.startswith(_PNG_TEXTS_REPEATED)
     ]
     if lost:
-        more = ", ..." if len(lost) > 5 else ""
-        notes.append(f"texts in the PNG are not kept ({', '.join(lost[:5])}{more})")
+        notes.append(f"texts in the PNG are not kept ({_listed(lost)})")
     if managed or "srgb" in info:
         return notes
     gamma, primaries = info.get("gamma"), info.get("chromaticity")
@@ -121,7 +125,16 @@ def _of_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[str]:
         notes.append("Photoshop's own data (paths, layers, ...) are not kept")
     if _UNSPECIFIED in integers(tags, EXTRA_SAMPLES):
         notes.append("a channel of unspecified meaning beside the colours is not kept")
+    lost = sorted(tag for tag in tags if tag > _LAST_OF_TIFF_6 and tag not in _TIFF_TAGS_ELSEWHERE)
+    if lost:
+        names = [TiffTags.lookup(tag).name.removesuffix("Tag") for tag in lost]
+        names = [name.replace("unknown", str(tag)) for tag, name in zip(lost, names, strict=True)]
+        notes.append(f"tags of the TIFF are not kept ({_listed(names)})")
     return notes
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _of_boxes(info: Mapping[Any, Any], front: bytes) -> list[str]:

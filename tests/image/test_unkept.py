@@ -91,6 +91,16 @@ def test_what_a_tiff_holds_beside_photo_tags(tag: int, said: str, order: str) ->
     assert said in note and "not kept" in note
 
 
+def test_tags_of_a_tiff_that_speak_of_no_photo() -> None:
+    """Where a picture lies on a map, say."""
+    plain = {258: (3, [8]), 262: (3, [1])}
+    kept = {269: (2, list(b"name\0")), 0x4746: (3, [4]), 0x9C9B: (1, list(b"t\0\0\0"))}
+    assert read_picture(tiff((1, 1), [bytes(1)], plain | kept, "<")).notes == ()
+    lost = {34735: (3, [1, 1, 0, 0]), 65000: (3, [1])}
+    said = read_picture(tiff((1, 1), [bytes(1)], plain | kept | lost, "<")).notes
+    assert said == ("tags of the TIFF are not kept (GeoKeyDirectory, 65000)",)
+
+
 @pytest.mark.parametrize(("extra", "told"), [([0], True), ([2], False), ([2, 0], True)])
 def test_a_channel_of_unspecified_meaning(extra: list[int], told: bool) -> None:
     samples = 3 + len(extra)
