@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from gencodec.errors import ImageError, OutputError
 from gencodec.image.atomic import PathLike, atomic_write
+from gencodec.image.blocks import passed_over
 from gencodec.image.colour import decode_colours, is_srgb, raw_mode, to_srgb
 from gencodec.image.metadata import photo_tags, read_metadata
 from gencodec.image.orientation import orientation, upright
@@ -106,6 +107,7 @@ def _read(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
         front = stream.read(_FRONT_BYTES)
         stream.seek(0)
         with bounded_pillow(max_pixels), open_pillow(stream, front) as image:
+            image.info.update(passed_over(image, stream, front))
             return _picture(image, max_pixels, front)
     except Exception as error:
         raise _image_error(name, error) from error

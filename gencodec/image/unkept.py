@@ -9,11 +9,13 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags
+from PIL import Image, JpegImagePlugin, PngImagePlugin, PsdImagePlugin, TiffImagePlugin, TiffTags
 
+from gencodec.image.blocks import BOXES, IPTC
 from gencodec.image.tiff import EXTRA_SAMPLES, PHOTO_DIRECTORIES, PHOTO_TAGS, SUB_IFDS, integers
 
 _IPTC_BLOCK = 0x0404  # of the resources in Photoshop's JPEG segment
+_PATHS = {*range(2000, 2999)}  # of the same, such as the one to cut out along
 _IPTC_OF_TIFF = 33723
 _PHOTOSHOP_OF_TIFF = (34377, 37724)  # its resources, its layers
 # Up to here the tags of TIFF 6.0 say how the pixels are stored.  Of the others some are kept, have
@@ -26,6 +28,7 @@ _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
 _PICTURES_OF_MPF = 0xB001
 _GAIN_MAP_BRAND = b"tmap"  # of the files of ISO 21496-1, among the brands that a file names first
 _FURTHER = "the file holds further images (such as a gain map); only the first is kept"
+_PHOTOSHOP = "Photoshop's own data (paths, layers, ...) are not kept"
 _IPTC = "IPTC data (captions, keywords) are not kept"
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
 _PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp", "exif")
@@ -74,8 +77,11 @@ def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
 def _of_jpeg(image: JpegImagePlugin.JpegImageFile) -> list[str]:
     notes = []
     resources = image.info.get("photoshop")
-    if isinstance(resources, Mapping) and resources.get(_IPTC_BLOCK):
+    resources = resources if isinstance(resources, Mapping) else {}
+    if resources.get(_IPTC_BLOCK):
         notes.append(_IPTC)
+    if _PATHS & resources.keys():
+        notes.append(_PHOTOSHOP)
     if image.info.get("comment"):
         notes.append("the comment in the JPEG is not kept")
     if any(kind == "APP1" and data.startswith(_EXTENDED_XMP) for kind, data in image.applist):
@@ -122,7 +128,7 @@ def _of_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2) -> list[str]:
     if _IPTC_OF_TIFF in tags:
         notes.append(_IPTC)
     if any(tag in tags for tag in _PHOTOSHOP_OF_TIFF):
-        notes.append("Photoshop's own data (paths, layers, ...) are not kept")
+        notes.append(_PHOTOSHOP)
     if _UNSPECIFIED in integers(tags, EXTRA_SAMPLES):
         notes.append("a channel of unspecified meaning beside the colours is not kept")
     lost = sorted(tag for tag in tags if tag > _LAST_OF_TIFF_6 and tag not in _TIFF_TAGS_ELSEWHERE)
@@ -150,6 +156,13 @@ def _of_boxes(info: Mapping[Any, Any], front: bytes) -> list[str]:
 
 def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
     notes = []
+    if image.info.get(IPTC):
+        notes.append(_IPTC)
+    if image.info.get(BOXES):
+        notes.append("further data in the JPEG 2000 (such as its place on a map) are not kept")
+    resources = image.resources if isinstance(image, PsdImagePlugin.PsdImageFile) else ()
+    if any(number in _PATHS for number, _, _ in resources):
+        notes.append(_PHOTOSHOP)
     if image.format == "GIF" and image.info.get("comment"):
         notes.append("the comment in the GIF is not kept")
     if image.format == "ICO" and len(image.info.get("sizes", ())) > 1:
