@@ -5,6 +5,7 @@ Each finding is one note, so that nobody deletes an original without having been
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -27,12 +28,17 @@ _UNSPECIFIED = 0  # what an extra sample of a TIFF may be for
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
 _PICTURES_OF_MPF = 0xB001
 _GAIN_MAP_BRAND = b"tmap"  # of the files of ISO 21496-1, among the brands that a file names first
+# What phones write that append a video to the picture.
+_MOTION = re.compile(rb"Camera:(MotionPhoto|MicroVideo)\s*(=\s*[\"']|>)\s*1\b")
+# Where a picture says in a signed way who made it: a box of AVIF and HEIF, a chunk of PNG.
+_C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_C2PA_CHUNK = b"caBX"
 _FURTHER = "the file holds further images (such as a gain map); only the first is kept"
 _PHOTOSHOP = "Photoshop's own data (paths, layers, ...) are not kept"
 _IPTC = "IPTC data (captions, keywords) are not kept"
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
 _PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp", "exif")
-_PNG_TEXTS_REPEATED = ("date:", "exif:", "icc:", "tiff:", "xmp:", "dc:")
+_PNG_TEXTS_REPEATED = ("date:", "icc:", "tiff:", "xmp:", "dc:")
 # White, red, green and blue of sRGB, as a PNG states them.
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 # Code points of BT.709, BT.601 and "unspecified", and of the curves near sRGB's.
@@ -101,10 +107,12 @@ def _pictures_of(image: JpegImagePlugin.JpegImageFile) -> int:
 
 def _of_png(info: Mapping[Any, Any], texts: Mapping[str, object], managed: bool) -> list[str]:
     notes = []
+    has_exif = "exif" in info or "Raw profile type exif" in info
+    repeated = (*_PNG_TEXTS_REPEATED, "exif:") if has_exif else _PNG_TEXTS_REPEATED
     lost = [
         " ".join(name.split())
         for name in texts
-        if name not in _PNG_TEXTS_KEPT and not name.startswith(_PNG_TEXTS_REPEATED)
+        if name not in _PNG_TEXTS_KEPT and not name.startswith(repeated)
     ]
     if lost:
         notes.append(f"texts in the PNG are not kept ({_listed(lost)})")
@@ -156,6 +164,11 @@ def _of_boxes(info: Mapping[Any, Any], front: bytes) -> list[str]:
 
 def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
     notes = []
+    xmp = image.info.get("xmp", b"")
+    if _MOTION.search(xmp.encode("utf-8", "surrogateescape") if isinstance(xmp, str) else xmp):
+        notes.append("the video of the motion photo is not kept")
+    if _has_credentials(image, front):
+        notes.append("content credentials (C2PA) are not kept")
     if image.info.get(IPTC):
         notes.append(_IPTC)
     if image.info.get(BOXES):
@@ -174,6 +187,14 @@ def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
         kind = image.format.replace("JPEG2000", "JPEG 2000")
         notes.append(f"the colour profile in the {kind} is not kept")
     return notes
+
+
+def _has_credentials(image: Image.Image, front: bytes) -> bool:
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        return any(kind == "APP11" and b"c2pa" in data for kind, data in image.applist)
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        return any(chunk[0] == _C2PA_CHUNK for chunk in image.private_chunks)
+    return image.format in ("AVIF", "HEIF") and _C2PA_UUID in front
 
 
 def _is_managed_bmp(front: bytes) -> bool:

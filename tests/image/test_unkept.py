@@ -118,6 +118,44 @@ def test_png_texts() -> None:
     assert notes("PNG", pnginfo=texts) == "texts in the PNG are not kept (Title, Author)"
 
 
+@pytest.mark.parametrize("block", [False, True])
+def test_png_texts_that_repeat_exif(block: bool) -> None:
+    """ImageMagick's; without the block they are all that is left of it."""
+    exif, texts = Image.Exif(), PngImagePlugin.PngInfo()
+    exif[0x013B] = "me"
+    texts.add_text("exif:Artist", "me")
+    told = notes("PNG", pnginfo=texts, exif=exif if block else None)
+    assert told == ("" if block else "texts in the PNG are not kept (exif:Artist)")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b'GCamera:MotionPhoto="1"', True),
+        (b"<GCamera:MicroVideo>1</GCamera:MicroVideo>", True),
+        (b'GCamera:MotionPhoto="0" GCamera:MotionPhotoVersion="1"', False),
+    ],
+)
+@pytest.mark.parametrize("format", ["JPEG", "WEBP"])
+def test_the_video_of_a_motion_photo(format: str, said: bytes, told: bool) -> None:
+    expected = "the video of the motion photo is not kept" if told else ""
+    assert notes(format, xmp=b"<x " + said + b"/>") == expected
+
+
+def test_content_credentials() -> None:
+    told = ("content credentials (C2PA) are not kept",)
+    memory, other = io.BytesIO(), io.BytesIO()
+    Image.linear_gradient("L").save(memory, "JPEG")
+    data = memory.getvalue()
+    for kind, body, expected in ((0xEB, b"JP..jumb..c2pa", told), (0xEB, b"JP..jumb", ())):
+        segment = struct.pack(">BBH", 0xFF, kind, 2 + len(body)) + body
+        assert read_picture(data[:2] + segment + data[2:]).notes == expected
+    chunk = PngImagePlugin.PngInfo()
+    chunk.add(b"caBX", b"jumb")
+    Image.linear_gradient("L").save(other, "PNG", pnginfo=chunk)
+    assert read_picture(other.getvalue()).notes == told
+
+
 @pytest.mark.parametrize(("red", "said"), [(64000, ""), (68000, "the primary colours")])
 def test_png_primaries(red: int, said: str) -> None:
     chunk = PngImagePlugin.PngInfo()
