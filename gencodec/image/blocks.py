@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, PsdImagePlugin
 
-from gencodec.image.metadata import MAX_METADATA_BYTES
+from gencodec.image.metadata import MAX_METADATA_BYTES, STORED_EXIF
 
 IPTC, BOXES = "iptc", "boxes"
 _UUIDS = {
@@ -37,6 +37,8 @@ def passed_over(image: Image.Image, stream: BinaryIO, front: bytes) -> dict[str,
             return _of_gif(stream, front)
     finally:
         stream.seek(place)
+    if image.format == "AVIF":
+        return _of_avif(image)
     return _of_photoshop(image) if isinstance(image, PsdImagePlugin.PsdImageFile) else {}
 
 
@@ -71,6 +73,16 @@ def _of_gif(stream: BinaryIO, front: bytes) -> dict[str, Any]:
     stream.seek(at + len(_GIF_XMP))
     packet, end, _ = stream.read(MAX_METADATA_BYTES).partition(_GIF_XMP_END)
     return {"xmp": packet} if end else {}
+
+
+def _of_avif(image: Any) -> dict[str, Any]:
+    """Where the boxes turn the picture otherwise than EXIF says, Pillow writes that anew, by which
+    text other than ASCII's is lost. Its decoder, though, has the block of the file."""
+    try:
+        exif = image._decoder.get_info()[4]
+    except Exception:  # another Pillow
+        return {}
+    return {STORED_EXIF: exif} if isinstance(exif, bytes) else {}
 
 
 def _of_photoshop(image: PsdImagePlugin.PsdImageFile) -> dict[str, Any]:

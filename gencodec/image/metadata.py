@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from gencodec.image.orientation import ORIENTATION_TAG, reset_in_exif, reset_in_xmp
+from gencodec.image.orientation import ORIENTATION_TAG, orientation, reset_in_exif, reset_in_xmp
 from gencodec.image.resolution import (
     agrees,
     exif_of_dpi,
@@ -18,6 +18,8 @@ from gencodec.image.thumbnail import without_thumbnail
 from gencodec.image.tiff import PHOTO_DIRECTORIES, PHOTO_TAGS
 
 MAX_METADATA_BYTES = 16 * 2**20
+
+STORED_EXIF = "exif of the file"  # in `info`, where "exif" is not it
 
 _EXIF_PREFIX = b"Exif\0\0"
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
@@ -66,7 +68,7 @@ def _bounded(name: str, block: bytes | None, notes: list[str]) -> bytes | None:
 def _exif(image: Image.Image, notes: list[str]) -> bytes | None:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return _exif_of_tiff(image, notes)
-    block = _bytes(image.info.get("exif"))
+    block = _bytes(image.info.get(STORED_EXIF)) or _bytes(image.info.get("exif"))
     if block is None:
         block = _text_profile(image.info.get("Raw profile type exif"))
     if block is None:
@@ -77,14 +79,16 @@ def _exif(image: Image.Image, notes: list[str]) -> bytes | None:
         return None
     reset = reset_in_exif(block)
     # The small picture in it lies as the large one lay; nothing would say so any more.
-    block = block if reset == block else without_thumbnail(reset)
+    reset_before = image.info.get("original_orientation") is not None  # by pillow-heif
+    turned = reset != block or reset_before or orientation(image) != 1
+    block = without_thumbnail(reset) if turned else block
     left = Image.Exif()
     try:
         left.load(block)
-        turned = left.get(ORIENTATION_TAG, 1) != 1
+        again = left.get(ORIENTATION_TAG, 1) != 1
     except Exception:  # no reader can follow it, so none will turn the picture by it
-        turned = False
-    if turned:
+        again = False
+    if again:
         # Kept, it would turn the picture a second time.
         notes.append("EXIF dropped: its orientation could not be reset")
         return None

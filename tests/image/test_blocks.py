@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from gencodec.image import Picture, read_picture
 
@@ -87,6 +87,22 @@ def test_a_jpeg_2000_is_turned_upright_by_its_exif() -> None:
     picture = read_picture(jpeg_2000(box(b"uuid", UUIDS["exif"] + LYING)))
     assert picture.exif == EXIF
     assert np.array_equal(picture.pixels, np.rot90(read_picture(jpeg_2000()).pixels, -1))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="needs a Pillow with AVIF")
+def test_the_exif_of_an_avif_that_lies_otherwise_than_it_says() -> None:
+    """Its boxes turn nothing, so its pixels stand upright, and EXIF loses no letter."""
+    name = "Jörg\0".encode()
+    another_tag, memory = 0x0113, io.BytesIO()
+    block = b"II*\0" + struct.pack("<IHHHIHH", 8, 2, another_tag, 3, 1, 6, 0)
+    block += struct.pack("<HHII", 0x013B, 2, len(name), 38) + bytes(4) + name
+    Image.new("RGB", (40, 30)).save(memory, "AVIF", exif=block)
+    data = memory.getvalue()
+    assert data.count(block) == 1
+    lying = block.replace(struct.pack("<H", another_tag), struct.pack("<H", 0x0112))
+    picture = read_picture(data.replace(block, lying))
+    upright = lying.replace(struct.pack("<IH", 1, 6), struct.pack("<IH", 1, 1))
+    assert (picture.width, picture.exif) == (40, upright)
 
 
 def test_resources_of_photoshop() -> None:
