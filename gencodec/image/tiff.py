@@ -40,6 +40,8 @@ def ready_tiff(image: Image.Image) -> bool:
     photometric, planes = integers(tags, _PHOTOMETRIC)[:1], integers(tags, _PLANES)[:1]
     if SUB_IFDS in tags and any(kind & _REDUCED for kind in integers(tags, NEW_SUBFILE_TYPE)):
         raise ValueError("its first image is a reduced one, as in raw photos; develop it first")
+    if image.mode in ("LA", "La") and planes == (_SEPARATE,):
+        raise ValueError("grey and its transparency in separate planes are not supported")
     if image.tile[0].codec_name == "raw" and planes == (_SEPARATE,):
         # Of how samples are stored, Pillow then keeps the letter of the plane and nothing else.
         plain = all(bits == 8 for bits in integers(tags, _BITS) or (1,))

@@ -14,7 +14,7 @@ from gencodec.image import Picture, read_picture, write_picture
 from tests.image.tiffs import directory, entries, tiff
 
 BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANES, FORMAT = 258, 259, 262, 277, 284, 339
-SUBFILE, SUB_IFDS = 254, 330
+SUBFILE, SUB_IFDS, EXTRA = 254, 330, 338
 ORDERS = ["<", ">"]
 RAMP = np.linspace(0, 255, 24).astype(np.uint8).reshape(4, 6)
 
@@ -51,7 +51,10 @@ def test_both_byte_orders(order: str, kind: str, scale: float, packed: bool) -> 
     assert np.array_equal(read_grey(order + kind, scale, packed=packed).pixels, expected)
 
 
-def planar(bits: int, photometric: int, planes: int, order: str, packed: bool = False) -> bytes:
+def planar(
+    bits: int, photometric: int, planes: int, order: str, packed: bool = False, extra: int = 0
+) -> bytes:
+    """The RAMP in each plane; extra: what the last is for, where it is no colour."""
     plane = (RAMP * np.uint16(257)).astype(f"{order}u2") if bits == 16 else RAMP
     data = zlib.compress(plane.tobytes()) if packed else plane.tobytes()
     tags = {
@@ -61,7 +64,18 @@ def planar(bits: int, photometric: int, planes: int, order: str, packed: bool = 
         SAMPLES: (3, [planes]),
         PLANES: (3, [2]),
     }
+    if extra:
+        tags[EXTRA] = 3, [extra]
     return tiff((6, 4), [data] * planes, tags, order)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("meaning", [1, 2])
+def test_grey_and_alpha_in_planes(meaning: int, order: str, packed: bool) -> None:
+    """Pillow reads an alpha of 0 where they are compressed."""
+    with pytest.raises(ImageError, match="separate planes"):
+        read_picture(planar(8, 1, 2, order, packed, meaning))
 
 
 @pytest.mark.parametrize("order", ORDERS)
