@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, PsdImagePlugin
 
+from gencodec.image.boxes import boxes
 from gencodec.image.metadata import MAX_METADATA_BYTES, STORED_EXIF
 
 IPTC, BOXES = "iptc", "boxes"
@@ -43,26 +44,15 @@ def passed_over(image: Image.Image, stream: BinaryIO, front: bytes) -> dict[str,
 
 
 def _of_jpeg_2000(stream: BinaryIO) -> dict[str, Any]:
-    """Of the boxes that are in no other (ISO/IEC 15444-1, I.4); a bare stream of code has none."""
     found: dict[str, Any] = {}
-    at = 0
-    while True:
-        stream.seek(at)
-        head = stream.read(8)
-        if len(head) < 8:
-            return found
-        length, kind = struct.unpack(">I4s", head)
-        if length == 1:
-            length = int.from_bytes(stream.read(8), "big")
-        body = at + length - stream.tell()
-        if body < 0:  # also of one that goes on to the end, which is that of the pixels
-            return found
+    for kind, start, length in boxes(stream):
+        stream.seek(start)
         name = _UUIDS.get(stream.read(16)) if kind == b"uuid" else None
         if name is not None:
-            found[name] = stream.read(min(max(body - 16, 0), MAX_METADATA_BYTES + 1))
+            found[name] = stream.read(min(max(length - 16, 0), MAX_METADATA_BYTES + 1))
         elif kind in _BOXES_OF_DATA:
             found[BOXES] = found.get(BOXES, 0) + 1
-        at += length
+    return found
 
 
 def _of_gif(stream: BinaryIO, front: bytes) -> dict[str, Any]:

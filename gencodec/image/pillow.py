@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from gencodec.image.boxes import is_cut
+
 # Left out on purpose: EPS and WMF run or need other programs, the scientific ones hold no photo.
 READ_FORMATS = (
     "AVIF",
@@ -59,11 +61,14 @@ def bounded_pillow(max_pixels: int) -> Iterator[None]:
 def open_pillow(stream: BinaryIO, front: bytes) -> Image.Image:
     """Read the header of a picture in one of READ_FORMATS (as far as this Pillow has them).
 
-    front: the first bytes of the stream. ModuleNotFoundError for HEIF without pillow-heif.
+    front: the first bytes of the stream. ModuleNotFoundError for HEIF without pillow-heif,
+    ValueError for one that is cut: libheif would fill what is missing with green.
     """
     Image.init()
     if front[4:8] == b"ftyp" and front[8:12] in _HEIF_BRANDS:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+        if is_cut(stream):
+            raise ValueError("the file is cut")
     return Image.open(stream, formats=[name for name in READ_FORMATS if name in Image.OPEN])

@@ -55,6 +55,18 @@ def test_cut_files(kind: str) -> None:
         read_or_refuse(data[:size])
 
 
+def test_a_cut_heif_is_refused() -> None:
+    """Of a phone's, which consists of tiles, libheif shows those that are there."""
+    heif = pytest.importorskip("pillow_heif")
+    memory = io.BytesIO()
+    heif.from_pillow(Image.linear_gradient("L")).save(memory)
+    data = memory.getvalue()
+    assert read_picture(data).width == read_picture(data + bytes(9)).width == 256
+    for size in (len(data) - 1, data.index(b"mdat") + 5):
+        with pytest.raises(ImageError, match="the file is cut"):
+            read_picture(data[:size])
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM"])
 def test_a_file_cut_in_half_is_refused(kind: str) -> None:
     with pytest.raises(ImageError):
