@@ -30,8 +30,8 @@ from gencodec.names import visible
 WHAT = (
     "icc, exif, xmp: what became of the source's block ('' where it has none): same = bit for bit, "
     "upright = the same but for the orientation, now 1, rewritten = the photo's tags of a TIFF, "
-    "found elsewhere = in a text of a PNG, or made of the stated resolution, used = colours were "
-    "converted by it, dropped; alpha: lossless or '' ; psnr: over the pixels "
+    "found elsewhere = where Pillow does not look, or made of the stated resolution, used = "
+    "colours were converted by it, dropped; alpha: lossless or '' ; psnr: over the pixels "
     "that can be seen, of the decoded 8-bit pixels, dB; out: formats whose file, read again, lacks "
     "something, and what; notes: what the user is told; refused: the one line instead of a picture"
 )
