@@ -44,12 +44,12 @@ def large_rows(source: Path | None, max_pixels: int) -> PpmRows | None:
 
 
 def goes_in_strips(container: Container, target: Path | None, picture_format: str) -> bool:
-    """Whether a whole picture can be written as it is decoded."""
+    """Whether a whole picture can be written as it is decoded, with nothing to tell at its end."""
     header = container.header
     plain = all(container.section(tag) is None for tag in (ALPHA, ICC, EXIF, XMP))
     large = header.tiled and header.width * header.height > LARGE_PIXELS
     in_file = target is not None and not is_special(target)
-    return large and plain and in_file and picture_format == "ppm"
+    return container.complete and large and plain and in_file and picture_format == "ppm"
 
 
 def strips_writer(

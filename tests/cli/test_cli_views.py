@@ -175,6 +175,20 @@ def test_ppm_in_strips(say: Say, picture: np.ndarray, monkeypatch: pytest.Monkey
     assert say("decompress", "b.gnc", "-o", "b.ppm")[0] == 1  # exists
 
 
+def test_a_large_file_that_is_cut_as_ppm(
+    say: Say, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert say("compress", "a.png", "--tile", "64")[0] == 0
+    stream = Path("a.gnc").read_bytes()
+    Path("cut.gnc").write_bytes(stream[: len(stream) // 2])
+    monkeypatch.setattr(large, "LARGE_PIXELS", 10)
+    for name in ("cut.png", "cut.ppm"):
+        code, _, words = say("decompress", "cut.gnc", "--allow-truncated", "-o", name)
+        assert code == 0 and "note: the file is cut" in words
+    assert np.array_equal(shown("cut.ppm"), shown("cut.png"))
+    assert say("decompress", "cut.gnc", "-o", "refused.ppm")[0] == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
