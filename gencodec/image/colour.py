@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +32,8 @@ NOTE_32_BIT = "integer samples read as 0..65535 and reduced to 8 bits"
 NOTE_FLOAT = "floating-point samples reduced to 8 bits"
 NOTE_CMYK_MANAGED = "CMYK converted to sRGB through its colour profile"
 NOTE_CMYK_PLAIN = "CMYK converted to RGB without a usable colour profile (colours are approximate)"
+
+_BAND_PIXELS = 2**21
 
 # Raw modes of 16-bit samples; "BGR;16" without a byte order letter is 5+6+5 bits.
 _DEEP_RAW_MODE = re.compile(r";16[BLNRS]$")
@@ -74,21 +77,22 @@ def decode_colours(image: Image.Image, raw: str) -> Decoded:
     if mode.startswith(("I", "F")):
         return _decode_wide(image, raw)
     if mode in ("1", "L"):
-        grey = np.array(image.convert("L"))
+        grey = _samples(image, "L")
         return Decoded(grey, _keyed(grey, _grey_key(image, raw)), deep)
     if mode in ("LA", "La"):
-        return Decoded(*_split(image.convert("LA")), deep)
+        return Decoded(*_split(image, "LA"), deep)
     if mode == "RGB":
-        rgb = np.array(image)
+        rgb = _samples(image, "RGB")
         return Decoded(rgb, _keyed(rgb, _rgb_key(image, bool(deep))), deep)
     if mode in ("RGBA", "RGBa", "PA") or (mode == "P" and _palette_has_alpha(image)):
-        return Decoded(*_split(image.convert("RGBA")), deep)
+        return Decoded(*_split(image, "RGBA"), deep)
     if mode == "CMYK":
         return _decode_cmyk(image, deep)
     if mode == "LAB":
-        return Decoded(np.array(_managed(image, None)), None, deep, profile_used=True)
+        rgb = _samples(_managed(image, None), "RGB")
+        return Decoded(rgb, None, deep, profile_used=True)
     try:
-        return Decoded(np.array(image.convert("RGB")), None, deep)
+        return Decoded(_samples(image, "RGB"), None, deep)
     except ValueError as error:
         raise ImageError(f"pixel mode {mode} is not supported") from error
 
@@ -114,36 +118,60 @@ def to_srgb(picture: Picture) -> Picture:
     if picture.icc is None or ImageCms is None:
         return replace(picture, icc=None)
     try:
-        pixels = np.array(_managed(Image.fromarray(picture.pixels), picture.icc))
+        pixels = _samples(_managed(Image.fromarray(picture.pixels), picture.icc), "RGB")
     except (OSError, ValueError, ImageCms.PyCMSError):
         return replace(picture, icc=None)
     return replace(picture, pixels=pixels[..., 1] if picture.grey else pixels, icc=None)
 
 
-def _split(image: Image.Image) -> tuple[Pixels, Pixels]:
-    """LA or RGBA to (pixels, alpha)."""
-    samples = np.array(image)
-    pixels = samples[..., 0] if samples.shape[2] == 2 else samples[..., :3]
-    return np.ascontiguousarray(pixels), np.ascontiguousarray(samples[..., -1])
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Some rows at a time of a loaded image, and which these are.
+
+    Whatever Pillow converts or hands to numpy is twice more in memory until it is done.
+    """
+    rows = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _samples(image: Image.Image, mode: str) -> Pixels:
+    """An image as L (H, W) or as RGB (H, W, 3)."""
+    size = (image.height, image.width)
+    samples = np.empty(size if mode == "L" else (*size, 3), np.uint8)
+    for rows, band in _bands(image):
+        samples[rows] = np.asarray(band.convert(mode))
+    return samples
+
+
+def _split(image: Image.Image, mode: str) -> tuple[Pixels, Pixels]:
+    """An image as LA or RGBA: (pixels, alpha)."""
+    size = (image.height, image.width)
+    pixels = np.empty(size if mode == "LA" else (*size, 3), np.uint8)
+    alpha = np.empty(size, np.uint8)
+    for rows, band in _bands(image):
+        samples = np.asarray(band.convert(mode))
+        pixels[rows] = samples[..., 0] if mode == "LA" else samples[..., :3]
+        alpha[rows] = samples[..., -1]
+    return pixels, alpha
 
 
 def _decode_wide(image: Image.Image, raw: str) -> Decoded:
     """Grey samples wider than 8 bits, rounded to the nearest of 256 levels."""
-    samples = np.asarray(image)
     if image.mode == "F":
-        values = np.nan_to_num(samples.astype(np.float32))
+        values = np.nan_to_num(np.asarray(image).astype(np.float32))
         # The mode says nothing of its range; these two conventions are the common ones.
         unit = bool(values.min() >= 0 and values.max() <= 1)
         scaled = np.rint(values * 255 if unit else values)
         return Decoded(np.clip(scaled, 0, 255).astype(np.uint8), None, (NOTE_FLOAT,))
     key = image.info.get("transparency")
-    alpha = _keyed(samples, key if isinstance(key, int) else None)
-    if image.mode == "I" and not 0 <= int(samples.min()) <= int(samples.max()) <= 65535:
-        samples = np.clip(samples, 0, 65535)
+    alpha = _keyed(np.asarray(image), key) if isinstance(key, int) else None
     white = 4095 if raw.startswith("I;12") else 65535
-    reduced = (samples.astype(np.uint32) * 255 + white // 2) // white
     # A 12-bit raw mode cannot exceed its white, but a wrong label must not wrap around.
-    grey = np.minimum(reduced, 255).astype(np.uint8)
+    levels = np.minimum((np.arange(65536) * 255 + white // 2) // white, 255).astype(np.uint8)
+    grey = np.empty((image.height, image.width), np.uint8)
+    for rows, band in _bands(image):
+        grey[rows] = levels[np.clip(np.asarray(band), 0, 65535)]
     return Decoded(grey, alpha, (NOTE_32_BIT if image.mode == "I" else NOTE_16_BIT,))
 
 
@@ -183,11 +211,11 @@ def _decode_cmyk(image: Image.Image, notes: tuple[str, ...]) -> Decoded:
     icc = image.info.get("icc_profile")
     if isinstance(icc, bytes) and icc[16:20] == b"CMYK" and ImageCms is not None:
         try:
-            rgb = np.array(_managed(image, icc))
+            rgb = _samples(_managed(image, icc), "RGB")
             return Decoded(rgb, None, (*notes, NOTE_CMYK_MANAGED), profile_used=True)
         except (OSError, ValueError, ImageCms.PyCMSError):
             pass  # a damaged profile: fall through to the plain conversion, which says so
-    rgb = np.array(image.convert("RGB"))
+    rgb = _samples(image, "RGB")
     return Decoded(rgb, None, (*notes, NOTE_CMYK_PLAIN), profile_used=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -325,3 +326,39 @@ def test_an_unknown_mode_is_an_image_error(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Image.Image, "convert", refuse)
     with pytest.raises(ImageError, match="HSV"):
         picture_from_pil(image)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "CMYK", "P", "I;16"])
+def test_bands_of_rows_are_the_whole(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = noise(63, 65, 4)
+    image = Image.fromarray(samples)
+    if mode == "I;16":
+        image = Image.frombytes(mode, (65, 63), noise(63, 65, 2).tobytes())
+    elif mode == "P":
+        image = image.convert("RGB").quantize(200)
+        image.info["transparency"] = 7
+    else:
+        image = image.convert(mode)
+    whole = picture_from_pil(image)
+    monkeypatch.setattr(colour, "_BAND_PIXELS", 650)  # seven bands, the last of three rows
+    banded = picture_from_pil(image)
+    assert np.array_equal(banded.pixels, whole.pixels)
+    if mode not in ("LA", "RGBA", "P"):
+        assert whole.alpha is None and banded.alpha is None
+        return
+    assert whole.alpha is not None and banded.alpha is not None
+    assert np.array_equal(banded.alpha, whole.alpha)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK", "I;16"])
+def test_samples_are_in_memory_once_beside_pillows(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(colour, "_BAND_PIXELS", 100_000)
+    image = Image.new(mode, (2000, 1000), 5 if mode == "I;16" else (1, 2, 3, 4)[: len(mode)])
+    tracemalloc.start()
+    picture = picture_from_pil(image)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    held = picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
+    assert held < most < 1.5 * held
