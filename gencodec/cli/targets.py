@@ -126,22 +126,20 @@ def make(
     far a long work is; what it returns takes shares of that.
     """
     from gencodec.codec import Search
+    from gencodec.codec.stream import side_sections
 
     search = Search(args.effort, args.tune)
+    rest = [] if picture is None else side_sections(picture)
     if not args.searches:
         if args.effort:
             search = Search(args.effort, args.tune, progress())
-        how = {"quality": args.quality, "tile": args.tile, "search": search}
-        if picture is not None:
-            stream = codec.compress_picture(picture, **how)
-        else:
-            stream = codec.compress_rows(source, **how)
+        stream = codec.compress_rows(
+            source, quality=args.quality, tile=args.tile, rest=rest, search=search
+        )
         return Made(stream, args.quality)
 
     from gencodec.codec import meet_metric, meet_size
-    from gencodec.codec.stream import side_sections
 
-    rest = [] if picture is None else side_sections(picture)
     encoder = codec.encoder(source, tile=args.tile, rest=rest, keep=True, search=search)
     size = most_bytes(args, source)
     if size is not None:
