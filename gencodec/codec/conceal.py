@@ -21,12 +21,24 @@ CAUTION = 4
 """Power of the correlation: with 1, edges suffer where a well trained prior guesses better than
 the neighbours do; without any of it, skies show a chequerboard."""
 
+_CHANNELS = 16
+"""Filled in at a time: what that takes is several times the channels themselves."""
+
 
 def conceal(y_hat: Tensor, known: Tensor) -> Tensor:
     """y_hat (1, M, h, w) float32 and where it was decoded (bool, the same shape) -> y_hat filled.
 
     A channel of which nothing is known becomes its own mean: flat rather than patterned.
     """
+    filled = torch.empty_like(y_hat)
+    for first in range(0, y_hat.shape[1], _CHANNELS):
+        part = slice(first, first + _CHANNELS)
+        filled[:, part] = _filled(y_hat[:, part], known[:, part])
+    return filled
+
+
+def _filled(y_hat: Tensor, known: Tensor) -> Tensor:
+    """:func:`conceal` of a few channels."""
     some = known.any(dim=(2, 3), keepdim=True)
     present = known.to(y_hat.dtype)
     count = present.sum((2, 3), keepdim=True).clamp_min(1.0)

@@ -44,6 +44,15 @@ def test_a_channel_of_which_nothing_is_known_becomes_flat() -> None:
     assert torch.allclose(filled, y_hat.mean((2, 3), keepdim=True).expand_as(y_hat))
 
 
+def test_each_channel_is_filled_by_itself() -> None:
+    y_hat = torch.randn(1, 40, 8, 9)
+    known = torch.rand(y_hat.shape) < 0.4
+    filled = conceal(y_hat, known)
+    for channel in (0, 15, 16, 39):
+        alone = slice(channel, channel + 1)
+        assert torch.allclose(filled[:, alone], conceal(y_hat[:, alone], known[:, alone]))
+
+
 def test_a_preview_gains(
     codec: Codec, photo: Photo, psnr: Psnr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
