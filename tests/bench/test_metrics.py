@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -26,6 +27,20 @@ def test_luma_psnr_by_hand() -> None:
 def test_equal_pictures_have_a_finite_psnr() -> None:
     grey = np.zeros((3, 5), np.uint8)
     assert metrics.finite_psnr(grey, grey) == metrics.PSNR_OF_EQUALS
+
+
+def test_psnr_is_exact_and_needs_little_memory() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 256, (2, 200, 300, 3), np.uint8)
+    mse = np.mean((one.astype(np.float64) - other) ** 2)
+    tracemalloc.start()
+    found = metrics.finite_psnr(one, other[::-1][::-1])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == pytest.approx(10 * math.log10(255**2 / mse), abs=1e-12)
+    assert most < 4 * one.nbytes
+    black = np.zeros((700, 900), np.uint8)
+    assert metrics.finite_psnr(black, black + np.uint8(255)) == 0.0
 
 
 def test_ms_ssim_needs_size() -> None:
