@@ -128,7 +128,7 @@ class PassDecoder:
         _check_scale_index(scale_index)
         grouping = _Grouping(scale_index, self._tables)
         values = np.zeros(grouping.order.size, np.int32)
-        escapes: list[tuple[int, int]] = []  # place in grouped order, half-width
+        escapes: list[tuple[npt.NDArray[np.intp], int]] = []  # places in grouped order, half-width
         self.requested += values.size
         none_there, there = self.exhausted, grouping.order.size
         for index, span in grouping.groups():
@@ -140,15 +140,15 @@ class PassDecoder:
                 break
             half_width = int(self._tables.half_width[index])
             np.subtract(entries, half_width, out=values[span])
-            escaped = np.flatnonzero(entries == 2 * half_width + 1)
-            escapes.extend((span.start + int(place), half_width) for place in escaped)
+            escapes.append((span.start + np.flatnonzero(entries == 2 * half_width + 1), half_width))
             self.decoded += entries.size
             there = span.start
         lost = []
-        for place, half_width in escapes:
-            values[place] = self._decode_escape(half_width)
-            if self.exhausted:
-                lost.append(place)
+        for places, half_width in escapes:
+            for place in places:
+                values[place] = self._decode_escape(half_width)
+                if self.exhausted:
+                    lost.append(place)
         symbols = np.zeros(scale_index.size, np.int32)
         symbols[grouping.order] = values
         self.missing = None
