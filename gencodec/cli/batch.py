@@ -37,8 +37,9 @@ from gencodec.cli.reporter import Record, Reporter
 from gencodec.errors import GencodecError
 from gencodec.processes import end_with_parent, usable_cores
 
-# Each worker loads torch and the weights, about two seconds and 350 MB; and more than eight would
-# wait for the disk or the memory instead of the processor.
+# Each worker loads torch and the weights, about two seconds and 350 MB, and takes more than a
+# gigabyte for a photograph of 12 megapixels; more than eight would wait for the disk or the memory
+# instead of the processor.
 LEAST_FILES_A_WORKER = 8
 MOST_WORKERS = 8
 _AHEAD = 2  # jobs a worker has been given, so that it never waits for the next
