@@ -1,7 +1,7 @@
 """``python -m gencodec.bench``: tables and drawings for a checkout's documents, and odd files.
 
-``formats`` and ``tiles`` measure what is kept of odd files and what tiles cost; all else that is
-measured is ``gencodec bench``.
+``formats``, ``tiles`` and ``memory`` measure what is kept of odd files, what tiles cost and what
+commands hold in memory; all else that is measured is ``gencodec bench``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gencodec.bench import figures, formats, tiling
+from gencodec.bench import figures, footprint, formats, tiling
 from gencodec.errors import GencodecError
 
 
@@ -27,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     row = commands.add_parser("tiles", help="what tiles cost, and whether their borders show")
     tiling.register(row)
     row.set_defaults(run=tiling.run)
+    row = commands.add_parser("memory", help="how much memory compress and decompress take")
+    footprint.register(row)
+    row.set_defaults(run=footprint.run)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
