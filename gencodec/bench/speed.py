@@ -29,6 +29,7 @@ from gencodec.bench.pictures import Sample, load_picture
 from gencodec.bench.rate_distortion import Bug
 from gencodec.bench.stages import FILE_STAGES, timed_compress, timed_decompress
 from gencodec.bench.throughput import BATCHES, SIZES, Throughput, measure_throughput
+from gencodec.codec.device import settle
 
 WHAT = (
     "seconds a megapixel: for each image the median over the repetitions, added up over the "
@@ -116,10 +117,10 @@ class Track:
         """Encode and decode once."""
         start = time.perf_counter()
         self.stream = self.codec.compress(self.sample.pixels)
-        _settle(device)
+        settle(device)
         between = time.perf_counter()
         self.codec.decompress(self.stream)
-        _settle(device)
+        settle(device)
         self.encode.append(between - start)
         self.decode.append(time.perf_counter() - between)
 
@@ -304,8 +305,3 @@ def _warm_up(tracks: Sequence[Sequence[Track]]) -> None:
     for of_image in sizes.values():
         for track in of_image:
             track.codec.decompress(track.codec.compress(track.sample.pixels))
-
-
-def _settle(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

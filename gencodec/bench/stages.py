@@ -21,6 +21,7 @@ from torch import Tensor
 from gencodec.bench.own_codec import Gencodec, tile_payloads
 from gencodec.bitstream import Header, TileGrid, unpack
 from gencodec.codec import step_of
+from gencodec.codec.device import settle
 from gencodec.codec.latents import decode_latents
 from gencodec.codec.stream import pack_stream
 from gencodec.codec.tiles import choose_grid, quantise_tiles, tile_parts
@@ -45,15 +46,11 @@ class Clock:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time within to a stage; a GPU is waited for at both ends."""
-        self._settle()
+        settle(self._device)
         start = time.perf_counter()
         yield
-        self._settle()
+        settle(self._device)
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-    def _settle(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
 
 
 class _TimedDecoder(PassDecoder):

@@ -32,6 +32,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def settle(device: torch.device) -> None:
+    """Wait until a device has done what it was given: a GPU is only handed its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @torch.inference_mode(False)  # parameters of that mode would never again take part in a search
 def narrow_encoder(vae: ImageVae) -> None:
     """Let the blocks of g_a and h_a multiply in bfloat16 where that is faster on this CPU.

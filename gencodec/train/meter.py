@@ -7,6 +7,7 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from gencodec.codec.device import settle
 from gencodec.model.config import ModelConfig
 from gencodec.model.vae import learned_vae
 
@@ -39,14 +40,9 @@ def peak_flops(device: torch.device, *, side: int = 8192, repeats: int = 10) -> 
     a, b = (torch.randn((side, side), device=device, dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         a @ b
-    _settle(device)
+    settle(device)
     begun = time.perf_counter()
     for _ in range(repeats):
         a @ b
-    _settle(device)
+    settle(device)
     return 2.0 * side**3 * repeats / (time.perf_counter() - begun)
-
-
-def _settle(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

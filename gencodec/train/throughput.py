@@ -12,7 +12,7 @@ import torch
 
 from gencodec.bench.environment import Environment, environment
 from gencodec.bench.report import write_report
-from gencodec.codec.device import choose_device
+from gencodec.codec.device import choose_device, settle
 from gencodec.model.config import CONFIGS
 from gencodec.model.vae import learned_vae
 
@@ -254,17 +254,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _seconds(steps: Steps, count: int, device: torch.device) -> float:
-    _settle(device)
+    settle(device)
     begun = time.perf_counter()
     for _ in range(count):
         steps.step()
-    _settle(device)
+    settle(device)
     return time.perf_counter() - begun
-
-
-def _settle(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _say(line: str) -> None:
