@@ -23,11 +23,6 @@ class Curve:
     bpp: tuple[float, ...]
     score: tuple[float, ...]
 
-    @property
-    def psnr(self) -> tuple[float, ...]:
-        """The score, for curves of PSNR."""
-        return self.score
-
 
 def psnr(original: npt.NDArray[np.uint8], decoded: npt.NDArray[np.uint8]) -> float:
     """Peak signal-to-noise ratio over all samples of two uint8 pictures, in dB; inf if equal."""

@@ -66,32 +66,30 @@ class Gain:
     pictures: tuple[Saving, ...]
 
 
-def measure(codec: Codec, photos: Sequence[Photo], levels: Sequence[float]) -> list[list[Curve]]:
-    """Real bytes and PSNR of each picture at each quality, as curves of one point."""
-    return [[_point(codec, photo, quality) for quality in levels] for photo in photos]
+def measure(codec: Codec, photos: Sequence[Photo], levels: Sequence[float]) -> list[Curve]:
+    """Real bytes and PSNR of each picture, a point for each quality."""
+    return [
+        Curve(*zip(*(_point(codec, photo, quality) for quality in levels), strict=True))
+        for photo in photos
+    ]
 
 
-def _point(codec: Codec, photo: Photo, quality: float) -> Curve:
+def _point(codec: Codec, photo: Photo, quality: float) -> tuple[float, float]:
     bpp, decoded = there_and_back(codec, photo.pixels, quality)
-    return Curve((bpp,), (finite_psnr(photo.pixels, decoded),))
+    return bpp, finite_psnr(photo.pixels, decoded)
 
 
-def _joined(points: Sequence[Curve]) -> Curve:
-    return Curve(tuple(p.bpp[0] for p in points), tuple(p.psnr[0] for p in points))
-
-
-def mean_curve(table: Sequence[Sequence[Curve]]) -> Curve:
-    """The curve of the means over pictures of what :func:`measure` yields."""
-    rows = [_joined(points) for points in table]
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """The means over pictures of what :func:`measure` yields."""
     return Curve(
-        tuple(np.mean([row.bpp for row in rows], axis=0).tolist()),
-        tuple(np.mean([row.psnr for row in rows], axis=0).tolist()),
+        tuple(np.mean([curve.bpp for curve in curves], axis=0).tolist()),
+        tuple(np.mean([curve.score for curve in curves], axis=0).tolist()),
     )
 
 
-def _saving(ours: Sequence[Curve], theirs: Sequence[Curve]) -> float | None:
+def _saving(ours: Curve, theirs: Curve) -> float | None:
     try:
-        return round(bd_rate(_joined(ours), _joined(theirs)), 2)
+        return round(bd_rate(ours, theirs), 2)
     except ValueError:  # no common range of PSNR, or a curve that is none
         return None
 
@@ -129,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
         levels=tuple(
             Level(quality, *(round(value, 5) for value in row))
             for quality, *row in zip(
-                args.qualities, mean.bpp, mean.psnr, other.bpp, other.psnr, strict=True
+                args.qualities, mean.bpp, mean.score, other.bpp, other.score, strict=True
             )
         ),
         pictures=tuple(

@@ -92,13 +92,13 @@ def run(args: argparse.Namespace) -> int:
         codec = Codec.load(file, device=str(device))
         point = mean_curve(measure(codec, photos, (quality,)))
         around = sorted({min(100.0, max(0.0, quality + off)) for off in AROUND})
-        at_equal = rate_at(mean_curve(measure(general, photos, around)), point.psnr[0])
+        at_equal = rate_at(mean_curve(measure(general, photos, around)), point.score[0])
         singles.append(
             SingleRate(
                 quality,
                 codec.weights_id.hex(),
                 bpp=round(point.bpp[0], 5),
-                psnr=round(point.psnr[0], 4),
+                psnr=round(point.score[0], 4),
                 bpp_of_all=round(at_equal, 5),
                 cost_of_all=round((at_equal / point.bpp[0] - 1.0) * 100.0, 2),
             )

@@ -111,7 +111,7 @@ def test_a_picture_that_comes_back_as_it_was_spoils_no_mean() -> None:
     blank = photos.Photo("blank.png", "", np.zeros((64, 64, 3), np.uint8))
     codec: Any = Perfect()
     assert set(measure_held_out(codec, [blank.pixels]).psnr) == {100.0}
-    assert mean_curve(measure(codec, [blank], (20.0, 80.0))).psnr == (100.0, 100.0)
+    assert mean_curve(measure(codec, [blank], (20.0, 80.0))).score == (100.0, 100.0)
     x = planes([blank.pixels])
     bits = torch.ones(1)
     average = SimpleNamespace(rounded=lambda x, quality: Estimate(x, bits, bits))
