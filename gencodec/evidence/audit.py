@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gencodec.bench.own_codec import Gencodec
 from gencodec.codec import Codec
 from gencodec.image import Pixels
+from gencodec.train.export import loaded
 from gencodec.train.photos import Photo
 
 from .accounting import Accounting, account_for
@@ -196,13 +197,11 @@ def memorising_control(
     """
     rng = np.random.default_rng(seed)
     members = [photo for photo in members if min(photo.pixels.shape[:2]) >= MEMORISED_SIDE]
-    learnt = _small(members[:MEMORISED], 1, rng)
-    unseen = _small([*members[MEMORISED:], *others], 1, rng)[:NOT_MEMORISED]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "memoriser.safetensors"
-        weights = memorise([photo.pixels for photo in learnt], path, steps=steps, seed=seed)
-    device = next(weights.vae.parameters()).device
-    found = attack(Codec(weights, device), learnt, unseen, seed=seed, side=MEMORISED_SIDE, crops=1)
+    learnt = _small(members[:MEMORISED], rng)
+    unseen = _small([*members[MEMORISED:], *others], rng)[:NOT_MEMORISED]
+    weights = loaded(memorise([photo.pixels for photo in learnt], steps=steps, seed=seed))
+    codec = Codec(weights, torch.device("cpu"))
+    found = attack(codec, learnt, unseen, seed=seed, side=MEMORISED_SIDE, crops=1)
     caught = not found.passed
     words = found.auc_calibrated.words()
     return Control(
@@ -217,11 +216,11 @@ def memorising_control(
     )
 
 
-def _small(photos: Sequence[Photo], count: int, rng: np.random.Generator) -> list[Photo]:
+def _small(photos: Sequence[Photo], rng: np.random.Generator) -> list[Photo]:
     return [
         Photo(photo.name, photo.sha256, crop)
         for photo in photos
-        for crop in crops_of(photo.pixels, MEMORISED_SIDE, count, rng)
+        for crop in crops_of(photo.pixels, MEMORISED_SIDE, 1, rng)
     ]
 
 

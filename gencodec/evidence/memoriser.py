@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gencodec.image import Pixels, atomic_write
+from gencodec.image import Pixels
 from gencodec.model.config import ModelConfig
 from gencodec.model.vae import learned_vae
-from gencodec.model.weights import Weights, load_weights
 from gencodec.train.checkpoint import new_state
 from gencodec.train.export import fit_weights
 from gencodec.train.loop import Training
@@ -31,8 +30,8 @@ CONFIG = ModelConfig(
 START_BATCHES = 8
 
 
-def memorise(pictures: Sequence[Pixels], path: Path, *, steps: int, seed: int) -> Weights:
-    """Weights overfitted to `pictures`, all (S, S, 3) uint8, S a multiple of 64; kept in `path`.
+def memorise(pictures: Sequence[Pixels], *, steps: int, seed: int) -> bytes:
+    """A weights file overfitted to `pictures`, all (S, S, 3) uint8, S a multiple of 64.
 
     steps: each looks at every picture once or so.
     """
@@ -54,9 +53,6 @@ def memorise(pictures: Sequence[Pixels], path: Path, *, steps: int, seed: int) -
     start_from_block_transform(vae, torch.cat(batches))
     state = new_state(vae, plan)
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        training = Training(state, store, batches[0][:1], plan, run)
+        training = Training(state, store, batches[0][:1], plan, Path(folder))
         training.to_the_end()
-        data = fit_weights(training.state.average.eval(), pictures, Path(folder))
-    atomic_write(path, data, overwrite=True)
-    return load_weights(path)
+    return fit_weights(training.state.average.eval(), pictures)

@@ -7,6 +7,7 @@ candidate --real bytes on held-out pictures--> curve --BD-rate against what is s
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +29,12 @@ from gencodec.model.encoders import with_encoder
 from gencodec.model.registry import MANIFEST, PLAIN
 from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 from gencodec.model.vae import ImageVae, learned_vae
-from gencodec.model.weights import freeze, load_weights, pack_weights
+from gencodec.model.weights import Weights, freeze, load_weights, pack_weights
 
 from .card import Predecessor, TrainingRecord, model_card
 from .heldout import HeldOutScores, measure_held_out, rounded_curve
 
 TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
-SCRATCH = "candidate.safetensors"
 
 
 @dataclass(frozen=True)
@@ -48,38 +48,35 @@ class Candidate:
     scores: HeldOutScores
 
 
-def make_candidate(
-    vae: ImageVae, samples: Sequence[Pixels], held_out: Sequence[Pixels], scratch: Path
-) -> Candidate:
-    """Freeze, fit the coding tables on ``samples`` and measure on ``held_out``.
-
-    samples, held_out: (H, W, 3) uint8 pictures; scratch: a folder for the file while it is
-    measured.  ValueError when the prior cannot be proven exact.
-    """
-    return measured(fit_weights(vae, samples, scratch), held_out, scratch)
-
-
 def plain_weights(vae: ImageVae) -> bytes:
-    """The bytes of a weights file with Gaussian coding tables, good for use at once."""
+    """The bytes of a weights file with Gaussian coding tables, good for use at once.
+
+    ValueError when the prior cannot be proven exact.
+    """
     return pack_weights(vae.config, freeze(vae, _gaussian()))
 
 
-def fit_weights(vae: ImageVae, samples: Sequence[Pixels], scratch: Path) -> bytes:
-    """The bytes of a weights file whose coding tables are bent to the symbols of ``samples``."""
-    path = scratch / SCRATCH
-    atomic_write(path, plain_weights(vae), overwrite=True)
+def fit_weights(vae: ImageVae, samples: Sequence[Pixels]) -> bytes:
+    """The same with tables bent to the symbols of ``samples``, (H, W, 3) uint8 pictures."""
     plain = _gaussian()
-    counts = count_symbols(load_weights(path).vae, samples, plain)
-    path.unlink()
+    counts = count_symbols(loaded(plain_weights(vae)).vae, samples, plain)
     return pack_weights(vae.config, freeze(vae, fitted_tables(plain, counts)))
 
 
-def measured(data: bytes, held_out: Sequence[Pixels], scratch: Path) -> Candidate:
-    """The bytes of a weights file with what it scores, in real bytes."""
-    path = scratch / SCRATCH
-    atomic_write(path, data, overwrite=True)
-    weights = load_weights(path)
-    path.unlink()
+def loaded(data: bytes) -> Weights:
+    """The weights, on the CPU, of which these are a file's bytes; WeightsError as from a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        path.write_bytes(data)
+        return load_weights(path)
+
+
+def measured(data: bytes, held_out: Sequence[Pixels]) -> Candidate:
+    """The bytes of a weights file with what it scores, in real bytes.
+
+    held_out: (H, W, 3) uint8 pictures.
+    """
+    weights = loaded(data)
     config = weights.vae.config
     parameters = sum(parameter.numel() for parameter in learned_vae(config).parameters())
     scores = measure_held_out(Codec(weights, torch.device("cpu")), held_out)

@@ -18,7 +18,7 @@ from gencodec.model.encoders import pack_encoder, with_encoder
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import Weights
 
-from .export import SCRATCH, fit_weights, measured, plain_weights
+from .export import fit_weights, measured, plain_weights
 from .heldout import QUALITIES, HeldOutScores, measure_held_out
 from .photos import middle
 from .store import PhotoStore
@@ -50,10 +50,10 @@ class WeightsProduct:
         samples = [middle(picture, TABLE_PIXELS) for picture in photos.spread(TABLE_SAMPLES)]
         pixels = sum(sample.shape[0] * sample.shape[1] for sample in samples)
         say(f"fitting the coding tables to {pixels / 1e6:.3g} megapixels, then measuring")
-        data = fit_weights(vae, samples, self.run)
+        data = fit_weights(vae, samples)
         atomic_write(self.run / WEIGHTS, data, overwrite=True)
         with _measuring(say):
-            candidate = measured(data, held_out, self.run)
+            candidate = measured(data, held_out)
             _write_curve(self.run, {"content_sha256": candidate.content_sha256}, candidate.scores)
 
 
@@ -81,8 +81,8 @@ class EncoderProduct:
 
 def measured_encoder(data: bytes, weights: Weights, held_out: Sequence[Pixels]) -> HeldOutScores:
     """What the bytes of an encoder file for these weights score, in real bytes."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / SCRATCH
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ENCODER
         path.write_bytes(data)
         tuned = with_encoder(weights, path)
     return measure_held_out(Codec(tuned, torch.device("cpu")), held_out)

@@ -10,7 +10,6 @@ import csv
 import datetime
 import io
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -183,8 +182,7 @@ def run(args: argparse.Namespace) -> int:
     samples = trained_pictures(args.sources, max(1, len(pictures) // SAMPLES))
     reference = reference_of(args)
     data = compact_weights(args.training_run / WEIGHTS, samples, reference=reference)
-    with tempfile.TemporaryDirectory() as scratch:
-        candidate = measured(data, held_out, Path(scratch))
+    candidate = measured(data, held_out)
     cpu = torch.device("cpu")
     starts = args.made_of or _start(runs[0])
     configs = [open_weights(folder / f"{name}.safetensors", cpu)[0].vae.config for name in starts]

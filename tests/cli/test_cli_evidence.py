@@ -136,7 +136,7 @@ def test_a_model_that_memorised_is_caught(
         image.save(folder / f"{number}.png")
         if number < 4:
             learnt.append(np.asarray(image))
-    memorise(learnt, tmp_path / "known.safetensors", steps=6, seed=0)
+    (tmp_path / "known.safetensors").write_bytes(memorise(learnt, steps=6, seed=0))
     monkeypatch.setattr(audit_module, "SAMPLES", 2)
     monkeypatch.setattr(audit_module, "MEMORISED", 2)
     monkeypatch.setattr(audit_module, "MEMORISED_STEPS", 1)

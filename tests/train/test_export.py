@@ -19,7 +19,7 @@ from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import load_weights, thaw
 from gencodec.train import export
 from gencodec.train.card import TrainingRecord
-from gencodec.train.export import Candidate, make_candidate
+from gencodec.train.export import Candidate, fit_weights, loaded, measured
 from gencodec.train.heldout import measure_held_out
 from gencodec.train.plan import TrainingPlan
 from gencodec.train.start import start_from_block_transform
@@ -48,13 +48,8 @@ def started(photo: Photo) -> ImageVae:
 
 
 @pytest.fixture(scope="module")
-def candidate(
-    photo: Photo,
-    samples: list[np.ndarray],
-    held_out: list[np.ndarray],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Candidate:
-    return make_candidate(started(photo), samples, held_out, tmp_path_factory.mktemp("scratch"))
+def candidate(photo: Photo, samples: list[np.ndarray], held_out: list[np.ndarray]) -> Candidate:
+    return measured(fit_weights(started(photo), samples), held_out)
 
 
 def worse(candidate: Candidate) -> Candidate:
@@ -70,12 +65,8 @@ def at_other_rates(candidate: Candidate, bpp: Sequence[float]) -> Candidate:
     return replace(candidate, scores=replace(candidate.scores, bpp=tuple(bpp)))
 
 
-def test_a_candidate_is_a_codec(
-    candidate: Candidate, held_out: list[np.ndarray], tmp_path: Path
-) -> None:
-    path = tmp_path / "any.safetensors"
-    path.write_bytes(candidate.data)
-    weights = load_weights(path)
+def test_a_candidate_is_a_codec(candidate: Candidate, held_out: list[np.ndarray]) -> None:
+    weights = loaded(candidate.data)
     assert weights.digest.hex() == candidate.content_sha256
     codec = Codec(weights, CPU)
     for pixels in held_out:
@@ -91,18 +82,14 @@ def test_a_candidate_is_a_codec(
     assert 0.5 < scores.ms_ssim[0] < scores.ms_ssim[-1] < 1.0
 
 
-def test_fitted_tables_cost_less(
-    candidate: Candidate, samples: list[np.ndarray], tmp_path: Path, photo: Photo
-) -> None:
+def test_fitted_tables_cost_less(candidate: Candidate, samples: list[np.ndarray]) -> None:
     """The tables in the file are bent to the symbols counted; on those they must gain."""
     from gencodec.codec.latents import quantise
     from gencodec.codec.transform import analyze
     from gencodec.entropy import gaussian_tables
     from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 
-    path = tmp_path / "any.safetensors"
-    path.write_bytes(candidate.data)
-    weights = load_weights(path)
+    weights = loaded(candidate.data)
     plain = gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)
     fitted_bits = plain_bits = 0.0
     for number, pixels in enumerate(samples):
@@ -114,19 +101,17 @@ def test_fitted_tables_cost_less(
 
 
 def test_a_model_that_cannot_be_proven_is_not_exported(
-    photo: Photo, samples: list[np.ndarray], held_out: list[np.ndarray], tmp_path: Path
+    photo: Photo, samples: list[np.ndarray]
 ) -> None:
     vae = started(photo)
     with torch.no_grad():
         vae.prior.get_parameter("up32.bias")[0] = 1e9
     with pytest.raises(ValueError, match="exact"):
-        make_candidate(vae, samples[:1], held_out[:1], tmp_path)
+        fit_weights(vae, samples[:1])
 
 
-def test_exported_weights_can_be_trained_further(candidate: Candidate, tmp_path: Path) -> None:
-    path = tmp_path / "any.safetensors"
-    path.write_bytes(candidate.data)
-    vae = thaw(load_weights(path))
+def test_exported_weights_can_be_trained_further(candidate: Candidate) -> None:
+    vae = thaw(loaded(candidate.data))
     x = torch.rand(2, 3, 64, 64)
     estimate = vae(x, torch.tensor([10, 200]))
     bits = estimate.y_bits.sum() + estimate.z_bits.sum()

@@ -126,9 +126,9 @@ def test_tables_are_fitted_to_parts_of_large_pictures(
     monkeypatch.setattr(product, "TABLE_PIXELS", 64 * 80)
     shapes = []
 
-    def fit(vae: ImageVae, samples: list[np.ndarray], scratch: Path) -> bytes:
+    def fit(vae: ImageVae, samples: list[np.ndarray]) -> bytes:
         shapes.extend([sample.shape for sample in samples])
-        return fit_weights(vae, samples, scratch)
+        return fit_weights(vae, samples)
 
     monkeypatch.setattr(product, "fit_weights", fit)
     said = run(pictures, tmp_path / "run")
