@@ -27,9 +27,9 @@ from gencodec.codec.latents import CHECK_BYTES, decode_latents
 from gencodec.codec.recording import RecordingDecoder
 from gencodec.codec.refine import NO_SEARCH
 from gencodec.codec.shelf import open_weights
+from gencodec.codec.tiles import latent_size
 from gencodec.entropy import ideal_bits
 from gencodec.image import Pixels
-from gencodec.model.config import LATENT_STRIDE
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.registry import list_weights
 from gencodec.model.weights import Weights
@@ -96,8 +96,7 @@ class Gencodec:
         bits = 0.0
         for payload, box in tile_payloads(container):
             decoder = RecordingDecoder(payload, self.weights.tables)
-            size = (-(-side // LATENT_STRIDE) for side in (box.height, box.width))
-            decode_latents(self.weights, [decoder], step, *size)
+            decode_latents(self.weights, [decoder], step, *latent_size(box))
             bits += ideal_bits(decoder.passes, self.weights.tables)
         return Account(len(stream) - len(container.section(LATENTS) or b""), bits)
 

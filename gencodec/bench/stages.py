@@ -24,7 +24,13 @@ from gencodec.codec import step_of
 from gencodec.codec.device import settle
 from gencodec.codec.latents import decode_latents
 from gencodec.codec.stream import pack_stream
-from gencodec.codec.tiles import choose_grid, quantise_tiles, tile_parts
+from gencodec.codec.tiles import (
+    choose_grid,
+    join_tiles,
+    latent_size,
+    quantise_tiles,
+    tile_parts,
+)
 from gencodec.codec.transform import analyze, synthesize
 from gencodec.entropy import PassDecoder, ScaleTables
 from gencodec.entropy.ans import Symbols
@@ -101,12 +107,9 @@ def timed_decompress(subject: Gencodec, stream: bytes) -> tuple[Pixels, dict[str
     with clock.stage("prior"):
         for payload, box in tile_payloads(container):
             decoder = _TimedDecoder(payload, weights.tables)
-            size = (-(-side // LATENT_STRIDE) for side in (box.height, box.width))
-            tiles.append(decode_latents(weights, [decoder], steps, *size))
+            tiles.append(decode_latents(weights, [decoder], steps, *latent_size(box)))
             in_decoders += decoder.seconds
-        columns = 1 if container.tiles is None else container.tiles.grid.columns
-        rows = range(0, len(tiles), columns)
-        y_hat = torch.cat([torch.cat(tiles[row : row + columns], 3) for row in rows], 2)
+        y_hat = join_tiles(tiles, None if container.tiles is None else container.tiles.grid)
     clock.seconds["prior"] -= in_decoders
     clock.seconds["ans"] = in_decoders
     with clock.stage("g_s"):

@@ -17,7 +17,7 @@ from gencodec.model.weights import Weights
 from .latents import Latents, hyper_positions
 from .refine import NO_SEARCH, REACH, Search, refine
 from .stream import grey_of, pack_stream
-from .tiles import quantise_tiles, tile_parts
+from .tiles import join_tiles, quantise_tiles, tile_parts
 from .transform import Trunk, latent_margin, latents_at, synthesize, trunks
 
 KEPT_PIXELS = 64_000_000
@@ -65,12 +65,8 @@ class Encoder:
         for latents in self._latents(step):
             tiles.append(tile_parts(latents, self._weights))
             decoded.append(latents.y_hat)
-        columns = 1 if self._grid is None else self._grid.columns
-        rows = range(0, len(decoded), columns)
-        y_hat = torch.cat([torch.cat(decoded[row : row + columns], 3) for row in rows], 2)
-        (pixels,) = synthesize(
-            self._weights.vae, y_hat, self._tensor(step), self._source.width, self._source.height
-        )
+        y_hat, size = join_tiles(decoded, self._grid), (self._source.width, self._source.height)
+        (pixels,) = synthesize(self._weights.vae, y_hat, self._tensor(step), *size)
         return self._pack(step, tiles), grey_of(pixels) if self._source.grey else pixels
 
     def _latents(self, step: int) -> Iterator[Latents]:

@@ -9,7 +9,7 @@ A picture without tiles is one tile.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,9 +31,9 @@ UNTILED_PIXELS = 16_000_000
 LISTED_LOSSES = 100
 
 
-def latent_size(header: Header) -> tuple[int, int]:
-    """(rows, columns) of y for the picture of this header."""
-    return -(-header.height // LATENT_STRIDE), -(-header.width // LATENT_STRIDE)
+def latent_size(picture: Header | Box) -> tuple[int, int]:
+    """(rows, columns) of y for a picture or a tile of this size."""
+    return -(-picture.height // LATENT_STRIDE), -(-picture.width // LATENT_STRIDE)
 
 
 def choose_grid(width: int, height: int, tile: int | str | None) -> TileGrid | None:
@@ -74,6 +74,13 @@ def quantise_tiles(
             of_tile = None if z is None else z[:, :, :, hyper_positions(part)]
             (latents,) = quantise(weights.vae, y[:, :, :, part], step, of_tile)
             yield latents
+
+
+def join_tiles(tiles: Sequence[Tensor], grid: TileGrid | None) -> Tensor:
+    """What there is of each tile, (1, M, h, w) -> the same of the whole picture."""
+    columns = 1 if grid is None else grid.columns
+    rows = (tiles[start : start + columns] for start in range(0, len(tiles), columns))
+    return torch.cat([torch.cat(list(row), 3) for row in rows], 2)
 
 
 def tile_parts(latents: Latents, weights: Weights) -> list[bytes]:

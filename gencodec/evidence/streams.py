@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from gencodec.bench.own_codec import tile_payloads
 from gencodec.bitstream import (
     LATENTS,
     Box,
@@ -115,17 +116,12 @@ def dearest_tile(container: Container) -> Excerpt:
     Tiles are coded apart, so its symbols are a picture to the bit; transparency and metadata,
     which belong to all of the picture, stay behind.
     """
-    index, latents = container.tiles, container.section(LATENTS)
-    assert index is not None and latents is not None
-    sizes = [sum(part.words for part in tile.parts) for tile in index.tiles]
-    number = sizes.index(max(sizes))
-    box = index.grid.box(number)
-    check = index.tiles[number].symbols_check.to_bytes(CHECK_BYTES, "little")
-    payload = b"".join((check, *(latents[place] for place in index.slices(number))))
+    tiles = list(tile_payloads(container))
+    number, (payload, box) = max(enumerate(tiles), key=lambda tile: len(tile[1][0]))
     header = replace(container.header, width=box.width, height=box.height, tiled=False)
     return Excerpt(
         pack(Container(header, (Section(LATENTS, payload),))),
-        f"tile {number + 1} of {len(sizes)}, at {box.left},{box.top}",
+        f"tile {number + 1} of {len(tiles)}, at {box.left},{box.top}",
         box,
     )
 
