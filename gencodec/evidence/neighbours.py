@@ -71,7 +71,8 @@ def fit_basis(photos: Sequence[Photo], rng: np.random.Generator) -> Basis:
     """Principal components of patches of these pictures."""
     samples = []
     for photo in photos:
-        for small in _reduced(photo.pixels):
+        luma = _luma(photo.pixels)
+        for small in (_reduced(luma, shrink) for shrink in SHRINKS):
             if min(small.shape[1:]) < PATCH:
                 continue
             patches = functional.unfold(small[None], PATCH, stride=PATCH // 4)[0].t()
@@ -114,7 +115,7 @@ def cut_patches(pictures: Sequence[Pixels], most: int, rng: np.random.Generator)
 
 def busy(patch: Pixels) -> bool:
     """Whether every quarter of a patch has contrast: lone edges have their like anywhere."""
-    (small,) = _reduced(patch)[0]
+    (small,) = _reduced(_luma(patch), SHRINKS[0])
     half = PATCH // 2
     quarters = small.view(2, half, 2, half).transpose(1, 2).reshape(4, -1)
     return float(quarters.std(1).min()) > LEAST_CONTRAST
@@ -151,7 +152,7 @@ def nearest(queries: Patches, photos: Iterable[Photo], basis: Basis) -> Nearest:
 
 def _codes(patches: Pixels, basis: Basis) -> Tensor:
     """Coordinates of patches, then of their mirror images: (2n, 96)."""
-    small = torch.stack([_reduced(patch)[0] for patch in patches])
+    small = torch.stack([_reduced(_luma(patch), SHRINKS[0]) for patch in patches])
     both = torch.cat([small, small.flip(3)])
     return _unit(functional.conv2d(both, basis.filters).flatten(1))
 
@@ -167,15 +168,15 @@ def _between(pixels: Pixels) -> Iterator[tuple[int, int, int, Tensor]]:
         for down, right in product((0, shrink // 2), repeat=2):
             rest = luma[:, down:, right:]
             if min(rest.shape[1:]) >= PATCH * shrink:
-                yield shrink, down, right, functional.avg_pool2d(rest[None], shrink)[0]
+                yield shrink, down, right, _reduced(rest, shrink)
 
 
-def _reduced(pixels: Pixels) -> list[Tensor]:
-    """Luma at 1/8 and 1/16 of the size: (1, h, w) float32 each, in grey levels."""
-    luma = _luma(pixels)
-    return [functional.avg_pool2d(luma[None], shrink)[0] for shrink in SHRINKS]
+def _reduced(luma: Tensor, shrink: int) -> Tensor:
+    """Means of squares: (1, H, W) -> (1, H // shrink, W // shrink)."""
+    return functional.avg_pool2d(luma[None], shrink)[0]
 
 
 def _luma(pixels: Pixels) -> Tensor:
+    """(1, H, W) float32, in grey levels."""
     planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
     return (planes * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
