@@ -12,11 +12,10 @@ import numpy as np
 
 from gencodec.bench.metrics import finite_psnr
 from gencodec.bench.own_codec import Gencodec
-from gencodec.image import three_channels
 from gencodec.train.photos import Photo
 
 from .collection import Source
-from .rivals import bytes_at, installed_rivals, points_of
+from .rivals import bytes_at, installed_rivals, point_of, points_of
 
 LOWEST_QUALITY = 0.0
 
@@ -98,7 +97,7 @@ def account_for(
 def _training(
     codec: Gencodec, weights_bytes: int, trained: Sequence[Source], measured: Sequence[Photo]
 ) -> TrainingBytes:
-    low, high = (_files(codec.at(q), measured) for q in (LOWEST_QUALITY, codec.quality))
+    low, high = (_mean_of(codec.at(q), measured) for q in (LOWEST_QUALITY, codec.quality))
     needed = high[0] * len(trained)
     return TrainingBytes(
         pictures=len(trained),
@@ -114,29 +113,21 @@ def _training(
     )
 
 
-def _files(codec: Gencodec, photos: Sequence[Photo]) -> tuple[float, float]:
+def _mean_of(codec: Gencodec, photos: Sequence[Photo]) -> tuple[float, float]:
     """Mean bytes and mean PSNR of the codec's files."""
-    sizes, qualities = [], []
-    for photo in photos:
-        stream = codec.compress(photo.pixels)
-        sizes.append(len(stream))
-        qualities.append(finite_psnr(photo.pixels, three_channels(codec.decompress(stream))))
-    return float(np.mean(sizes)), float(np.mean(qualities))
+    points = [point_of(codec, photo.pixels) for photo in photos]
+    return float(np.mean([p.bytes for p in points])), float(np.mean([p.psnr for p in points]))
 
 
 def _break_even(codec: Gencodec, weights_bytes: int, pictures: Sequence[Photo]) -> list[BreakEven]:
-    ours = []
-    for photo in pictures:
-        stream = codec.compress(photo.pixels)
-        psnr = finite_psnr(photo.pixels, three_channels(codec.decompress(stream)))
-        ours.append((len(stream), psnr))
+    ours = [point_of(codec, photo.pixels) for photo in pictures]
     rows = []
     for rival in installed_rivals():
         pairs = []
-        for photo, (size, psnr) in zip(pictures, ours, strict=True):
-            theirs = bytes_at(psnr, points_of(rival, photo.pixels))
+        for photo, point in zip(pictures, ours, strict=True):
+            theirs = bytes_at(point.psnr, points_of(rival, photo.pixels))
             if theirs is not None:
-                pairs.append((size, theirs))
+                pairs.append((point.bytes, theirs))
         if not pairs:
             continue
         mean_ours, mean_theirs = (float(np.mean(column)) for column in zip(*pairs, strict=True))

@@ -11,7 +11,7 @@ from PIL import Image, ImageFile
 
 from gencodec.bench.contestants import Contestant, Recipe, make_contestant
 from gencodec.bench.metrics import finite_psnr
-from gencodec.image import Pixels
+from gencodec.image import Pixels, three_channels
 
 JPEG_QUALITIES = (5, 12, 25, 40, 55, 70, 80, 88, 94, 98)
 RIVALS = ("jpeg", "webp", "avif-ssim", "jxl")
@@ -55,14 +55,15 @@ def installed_rivals() -> list[Contestant]:
     return found
 
 
+def point_of(codec: Contestant, pixels: Pixels) -> Point:
+    """The file of a picture, (H, W, 3)."""
+    stream = codec.compress(pixels)
+    return Point(len(stream), finite_psnr(pixels, three_channels(codec.decompress(stream))))
+
+
 def points_of(rival: Contestant, pixels: Pixels) -> list[Point]:
     """Files of a picture at all qualities of a rival's curve."""
-    points = []
-    for quality in rival.qualities:
-        here = rival.at(quality)
-        stream = here.compress(pixels)
-        points.append(Point(len(stream), finite_psnr(pixels, here.decompress(stream))))
-    return points
+    return [point_of(rival.at(quality), pixels) for quality in rival.qualities]
 
 
 def bytes_at(psnr: float, points: Sequence[Point]) -> float | None:
