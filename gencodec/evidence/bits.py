@@ -56,14 +56,14 @@ def placed(per_pass: Sequence[npt.NDArray[np.generic]], channels: int, h: int, w
     return out
 
 
-def bit_map(bits: Sequence[Bits], channels: tuple[int, int], h: int, w: int) -> Bits:
-    """Bits of every pass -> bits at each position of y: (h, w). channels: of z and of y.
+def bit_map(bits: Sequence[Bits], shapes: Shapes) -> Bits:
+    """Bits of every pass -> bits at each position of y: (h, w).
 
     A position of z stands for up to 16 of y, which share its bits equally.
     """
-    hz, wz = -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)
-    of_z = placed(bits[:-GROUPS], channels[0], hz, wz).sum(0)
-    of_y = placed(bits[-GROUPS:], channels[1], h, w).sum(0)
+    (_, hz, wz), (_, h, w) = shapes.z, shapes.y
+    of_z = placed(bits[:-GROUPS], *shapes.z).sum(0)
+    of_y = placed(bits[-GROUPS:], *shapes.y).sum(0)
     ones = np.ones((HYPER_STRIDE, HYPER_STRIDE))
     covered = np.kron(np.ones((hz, wz)), ones)[:h, :w]
     shares = np.add.reduceat(

@@ -70,11 +70,10 @@ def account(stream: bytes, weights: Weights) -> Account:
     shapes = Shapes(
         (config.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)), (config.latent, h, w)
     )
-    positions = bit_map(bits, (config.hyper, config.latent), h, w)
     return Account(
         entries=tuple(_ledger(stream, len(payload), decoder.passes, bits, weights)),
         lengths=code_lengths(decoder.passes, bits, shapes),
-        heat=bits_per_pixel(positions, container.header.width, container.header.height),
+        heat=bits_per_pixel(bit_map(bits, shapes), container.header.width, container.header.height),
     )
 
 

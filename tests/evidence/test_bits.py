@@ -64,7 +64,7 @@ def test_the_map_holds_every_bit(h: int, w: int) -> None:
 
     y, hz, wz = in_passes(8, h, w), -(-h // 4), -(-w // 4)
     for channels, z in ((3, [rng.random(3 * hz * wz)]), (4, in_passes(4, hz, wz))):
-        positions = bit_map([*z, *y], (channels, 8), h, w)
+        positions = bit_map([*z, *y], Shapes((channels, hz, wz), (8, h, w)))
         assert positions.shape == (h, w)
         assert positions.sum() == pytest.approx(sum(part.sum() for part in (*z, *y)))
     width, height = 16 * w - 5, 16 * h - 11
