@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,6 @@ from PIL import Image, ImageOps
 from gencodec.bench.metrics import finite_psnr
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import pack, unpack
-from gencodec.bitstream.container import Container
 from gencodec.codec import Codec
 from gencodec.codec.stream import as_array
 from gencodec.errors import ChecksumError, WeightsError
@@ -119,7 +119,9 @@ def explain(
     caught = forgery_is_caught(stream, other)
 
     second = fit(companion[1], header.width, header.height, grey=header.grey)
-    second_stream = _marked(codec.codec.compress(second, quality=quality), grey=header.grey)
+    # Marked as the first is: a decoder makes one channel of what is grey, and a picture without
+    # colours would not be shown as it is in the file of one that has some.
+    second_stream = _with_header(codec.codec.compress(second, quality=quality), grey=header.grey)
     nothing_same = np.array_equal(
         rebuild_from(second_stream, 0.0, codec.codec, weights).pixels, prefixes[0].pixels
     )
@@ -206,27 +208,17 @@ def refusal_of(stream: bytes, codec: Codec) -> str:
     return ""
 
 
-def relabelled(stream: bytes, other: Weights) -> bytes:
-    """The file with the other weights' id written into its header, packed anew: a forgery."""
+def _with_header(stream: bytes, **fields: Any) -> bytes:
+    """The file packed anew with other fields in its header."""
     container = unpack(stream)
-    forged = replace(container.header, weights_id=other.weights_id)
-    return pack(Container(forged, container.sections))
-
-
-def _marked(stream: bytes, *, grey: bool) -> bytes:
-    """The same symbols, marked as those of a grey picture or of one in colours.
-
-    A decoder makes one channel of what is grey, so otherwise a picture without colours would not be
-    shown as it is in the file of one that has some.
-    """
-    container = unpack(stream)
-    return pack(Container(replace(container.header, grey=grey), container.sections))
+    return pack(replace(container, header=replace(container.header, **fields)))
 
 
 def forgery_is_caught(stream: bytes, other: Weights) -> bool:
     """Whether the check over the symbols stops a file whose weights id was forged."""
+    forged = _with_header(stream, weights_id=other.weights_id)
     try:
-        Codec(other, next(other.vae.parameters()).device).decompress(relabelled(stream, other))
+        Codec(other, next(other.vae.parameters()).device).decompress(forged)
     except ChecksumError:
         return True
     return False
