@@ -19,9 +19,9 @@ from PIL import Image
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels
+from gencodec.train.gallery import KEPT_OUT, TRAINED
 from gencodec.train.photos import SUFFIXES, Photo, as_text, eight_bits, split
 
-TRAINED, HELD_OUT = "trained", "held out"
 ARCHIVE = ".tar"
 
 
@@ -106,7 +106,7 @@ def read_collection(places: Sequence[Path], listing: Path | None) -> Collection:
     else:
         split_of = _read_listing(listing)
         rule = f"{listing.name}, SHA-256"
-    groups: dict[str, list[Source]] = {TRAINED: [], HELD_OUT: []}
+    groups: dict[str, list[Source]] = {TRAINED: [], KEPT_OUT: []}
     for source in found:
         part = split_of.get(source.sha256)
         if part in groups:
@@ -114,7 +114,7 @@ def read_collection(places: Sequence[Path], listing: Path | None) -> Collection:
     for name, group in groups.items():
         if not group:
             raise ImageError(f"no {name} picture is there (judged by {rule})")
-    return Collection(tuple(groups[TRAINED]), tuple(groups[HELD_OUT]), rule)
+    return Collection(tuple(groups[TRAINED]), tuple(groups[KEPT_OUT]), rule)
 
 
 def given_collection(trained: Sequence[Path], held_out_places: Sequence[Path]) -> Collection:
@@ -169,7 +169,7 @@ def _archived(path: Path) -> Iterator[Source]:
 def _by_rule(found: Sequence[Source]) -> dict[str, str]:
     """By SHA-256, into which group a run over these pictures puts each."""
     trained, kept = split([source.outline() for source in found])
-    return {photo.sha256: TRAINED for photo in trained} | {photo.sha256: HELD_OUT for photo in kept}
+    return {photo.sha256: TRAINED for photo in trained} | {photo.sha256: KEPT_OUT for photo in kept}
 
 
 def _read_listing(path: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from gencodec.codec import Codec
 from gencodec.image import Pixels, three_channels
-from gencodec.train.photos import Photo
+from gencodec.train.photos import Photo, original_of
 
 from .collection import Source, crops_of, decoded
 from .neighbours import (
@@ -118,7 +118,7 @@ def find_copies(
     threshold = float(np.quantile(of_outside, FALSE_ALARMS))
     right = np.array(
         [
-            _family(trained[a].name) == _family(trained[b].name)
+            original_of(trained[a].name) == original_of(trained[b].name)
             for a, b in zip(found.picture[: len(planted)], planted.picture, strict=True)
         ]
     )
@@ -217,11 +217,6 @@ def _finding(calibrated: bool, passed: bool, hit: float, flagged: Interval) -> s
 def _spread(values: Distances) -> Spread:
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     return Spread(len(values), *(round(float(v), 5) for v in (values.min(), low, middle, high)))
-
-
-def _family(name: str) -> str:
-    """A picture and the crop that was cut from it are one."""
-    return name.replace("__crop", "")
 
 
 def _pair(
