@@ -10,6 +10,7 @@ from .copies import Copies
 from .membership import Membership
 from .order import Order
 from .page import (
+    RESULTS,
     bars,
     box,
     code,
@@ -79,30 +80,20 @@ def audit_page(a: Audit, pictures: AuditPictures) -> str:
 
 
 def _overview(a: Audit) -> str:
-    rows: list[tuple[str, bool | None, str]] = [
+    rows = [
         ("Samples are no copies", *_result(a.copies)),
-        (
-            "Training pictures are no better known",
-            *_result(a.membership),
-        ),
+        ("Training pictures are no better known", *_result(a.membership)),
         ("A memoriser is caught", *_result(a.control)),
-        ("Anything can be coded", a.anything.passed, a.anything.finding),
-        ("Order is not content", a.order.passed, a.order.finding),
+        ("Anything can be coded", *_result(a.anything)),
+        ("Order is not content", *_result(a.order)),
     ]
-    return table(
-        ("part", "result", "finding"),
-        [
-            (name, {True: "passed", False: "failed", None: "not measured"}[passed], finding)
-            for name, passed, finding in rows
-        ],
-        numbers=9,
-    )
+    return table(("part", "result", "finding"), rows, numbers=9)
 
 
-def _result(part: Copies | Membership | Control | None) -> tuple[bool | None, str]:
+def _result(part: Copies | Membership | Control | Anything | Order | None) -> tuple[str, str]:
     if part is None:
-        return None, ""
-    return (part.caught if isinstance(part, Control) else part.passed), part.finding
+        return RESULTS[None], ""
+    return RESULTS[part.caught if isinstance(part, Control) else part.passed], part.finding
 
 
 def _anything(a: Anything, pictures: AuditPictures) -> list[str]:

@@ -18,6 +18,7 @@ from PIL import Image
 from gencodec.image import Pixels
 
 WEBP_QUALITY = 80
+RESULTS = {True: "passed", False: "failed", None: "not measured"}
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6675; --line: #dde2ea; --paper: #fff;
@@ -92,12 +93,8 @@ def minor(text: str) -> str:
 
 def mark(passed: bool | None) -> str:
     """A small seal: passed, failed, or (None) not measured."""
-    word, kind = {True: ("passed", "good"), False: ("failed", "bad")}.get(
-        bool(passed), ("not measured", "open")
-    )
-    if passed is None:
-        word, kind = "not measured", "open"
-    return f'<span class="mark {kind}">{word}</span>'
+    kind = {True: "good", False: "bad", None: "open"}[passed]
+    return f'<span class="mark {kind}">{RESULTS[passed]}</span>'
 
 
 def text(*paragraphs: str, soft: bool = False) -> str:
