@@ -14,7 +14,6 @@ from gencodec.bench.metrics import finite_psnr
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import pack, unpack
 from gencodec.codec import Codec
-from gencodec.codec.stream import as_array
 from gencodec.errors import ChecksumError, WeightsError
 from gencodec.image import Pixels, three_channels
 from gencodec.model.quality import quality_of
@@ -103,7 +102,7 @@ def explain(
     Returns the figures, and the pictures that a page shows.
     """
     weights = codec.weights
-    decoded = three_channels(as_array(codec.codec.decompress_picture(stream)))
+    decoded = three_channels(codec.decompress(stream))
     reference = decoded if original is None else original
     header, payload = payload_of(stream)
     book = account(stream, weights)

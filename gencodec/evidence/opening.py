@@ -11,7 +11,6 @@ import numpy as np
 from gencodec.bench.contestants import Recipe
 from gencodec.bench.own_codec import Gencodec, load
 from gencodec.bitstream import Limits, read_header, unpack
-from gencodec.codec.stream import as_array
 from gencodec.image import Picture, Pixels, three_channels
 from gencodec.model.registry import find_weights_by_id
 
@@ -33,7 +32,7 @@ class Opened:
         """The original, or what the stream decodes to: (H, W, 3)."""
         if self.original is not None:
             return self.original
-        return three_channels(as_array(self.codec.codec.decompress_picture(self.stream)))
+        return three_channels(self.codec.decompress(self.stream))
 
 
 def open_picture(name: str, picture: Picture, codec: Gencodec) -> Opened:

@@ -10,16 +10,15 @@ import numpy as np
 
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import Header
-from gencodec.codec.stream import as_array
+from gencodec.codec.latents import CHECK_BYTES
 from gencodec.errors import GencodecError
-from gencodec.image import Pixels, three_channels
+from gencodec.image import Pixels
 from gencodec.model.weights import Weights
 
 from .explain import SAME, likeness, no_likeness
 from .streams import force, payload_of
 
 SHUFFLES = 4
-CHECK_BYTES = 4
 
 Decode = Callable[[bytes, Header, Weights], Pixels]
 
@@ -72,7 +71,8 @@ def disorder(
     by_bytes = [shuffled(payload, 1, rng) for _ in range(SHUFFLES)]
     pictures = [decode(part, header, codec.weights) for part in (*by_words, *by_bytes)]
     strange = decode(payload, header, other)
-    refusals = [_refusal(_whole_file_shuffled(stream, rng), codec) for _ in range(SHUFFLES)]
+    whole_file = np.frombuffer(stream, np.uint8)
+    refusals = [_refusal(rng.permutation(whole_file).tobytes(), codec) for _ in range(SHUFFLES)]
     likenesses = [round(likeness(picture, original), 4) for picture in pictures]
     in_order = likeness(whole, original)
     of_other = likeness(strange, original)
@@ -106,13 +106,9 @@ def disorder(
     }
 
 
-def _whole_file_shuffled(stream: bytes, rng: np.random.Generator) -> bytes:
-    return rng.permutation(np.frombuffer(stream, np.uint8)).tobytes()
-
-
 def _refusal(data: bytes, codec: Gencodec) -> str:
     try:
-        three_channels(as_array(codec.codec.decompress_picture(data)))
+        codec.decompress(data)
     except GencodecError as error:
         return str(error)
     return ""
