@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,8 @@ class ScaleTables:
     Raises:
         ValueError: when the arrays do not form valid tables.
     """
+
+    ARRAYS: ClassVar = ("pmf", "half_width", "skip_below")
 
     pmf: npt.NDArray[np.uint32]
     half_width: npt.NDArray[np.int32]
@@ -97,7 +99,7 @@ class ScaleTables:
         Raises:
             ValueError: when an array is missing or the tables are not valid.
         """
-        missing = {"pmf", "half_width", "skip_below"} - set(arrays)
+        missing = set(cls.ARRAYS) - set(arrays)
         if missing:
             raise ValueError(f"missing from the tables: {', '.join(sorted(missing))}")
         skip_below = _integers("skip_below", arrays["skip_below"].reshape(-1), np.int32)

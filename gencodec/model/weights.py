@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
@@ -36,7 +35,7 @@ from .vae import ImageVae, learned_vae
 
 FORMAT = "gencodec-weights-1"
 FLOAT_PARTS = ("g_a.", "h_a.", "g_s.")
-TABLE_PMF, TABLE_WIDTHS, TABLE_SKIP = "tables.pmf", "tables.half_width", "tables.skip_below"
+TABLES = "tables."
 MAX_BYTES = 2**30
 
 
@@ -68,9 +67,8 @@ def freeze(vae: ImageVae, tables: ScaleTables) -> dict[str, Tensor]:
         if isinstance(module, (LearnedExactConv, LearnedStepTable)):
             for part, value in module.frozen().items():
                 tensors[f"prior.{name}.{part}"] = value
-    tensors[TABLE_PMF] = torch.from_numpy(tables.pmf.astype(np.int32))
-    tensors[TABLE_WIDTHS] = torch.from_numpy(tables.half_width.astype(np.int32))
-    tensors[TABLE_SKIP] = torch.tensor([tables.skip_below], dtype=torch.int32)
+    for name, array in tables.to_arrays().items():
+        tensors[f"{TABLES}{name}"] = torch.from_numpy(array)
     return {name: value.contiguous() for name, value in tensors.items()}
 
 
@@ -177,7 +175,7 @@ def prepare(prior: Prior) -> None:
 
 def _build(config: ModelConfig, tensors: dict[str, Tensor]) -> ImageVae:
     """A frozen model from the tensors of a file; ValueError unless they fit and are exact."""
-    network = {name: value for name, value in tensors.items() if not name.startswith("tables.")}
+    network = {name: value for name, value in tensors.items() if not name.startswith(TABLES)}
     # A config of a few bytes may ask for gigabytes: shapes first, and no memory but that of the
     # tensors.  Nor are weights drawn that these replace: the caller's random numbers stay in step.
     with torch.device("meta"):
@@ -277,13 +275,12 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
 
 
 def _tables(tensors: dict[str, Tensor]) -> ScaleTables:
-    names = (TABLE_PMF, TABLE_WIDTHS, TABLE_SKIP)
-    unknown = {name for name in tensors if name.startswith("tables.")} - {*names}
+    named = {TABLES + name: name for name in ScaleTables.ARRAYS}
+    unknown = {name for name in tensors if name.startswith(TABLES)} - named.keys()
     if unknown:
         raise ValueError(f"unknown tables: {', '.join(sorted(unknown))}")
-    tables = ScaleTables.from_arrays(
-        {name.removeprefix("tables."): tensors[name].numpy() for name in names if name in tensors}
-    )
+    arrays = {name: tensors[key].numpy() for key, name in named.items() if key in tensors}
+    tables = ScaleTables.from_arrays(arrays)
     if tables.skip_below != SKIP_BELOW:
         raise ValueError(f"skip_below is {tables.skip_below}, this gencodec needs {SKIP_BELOW}")
     return tables
