@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -207,12 +206,12 @@ def _wrong_symbols() -> ChecksumError:
     )
 
 
-@dataclass(frozen=True, eq=False, init=False)
 class _Grouping:
-    """Which elements of a pass are coded, and in what order."""
+    """Which elements of a pass are coded, and in what order.
 
-    order: npt.NDArray[np.intp]  # places in the pass of the coded elements, in grouped order
-    bounds: list[int]  # group i is order[bounds[i]:bounds[i + 1]], 0 <= i < N_SCALES
+    order: places in the pass of the coded elements, in grouped order, intp (coded,).  bounds:
+    group i is order[bounds[i]:bounds[i + 1]], 0 <= i < N_SCALES.
+    """
 
     def __init__(self, scale_index: ScaleIndex, tables: ScaleTables) -> None:
         counts = np.bincount(scale_index, minlength=N_SCALES)
@@ -220,12 +219,11 @@ class _Grouping:
         bounds = np.concatenate([[0], np.cumsum(counts)])
         # A stable sort of uint8 is numpy's radix sort: linear in the number of elements.
         if bounds[-1] == scale_index.size:
-            order = np.argsort(scale_index, kind="stable")
+            self.order = np.argsort(scale_index, kind="stable")
         else:
             coded = np.flatnonzero(scale_index >= tables.skip_below)
-            order = coded[np.argsort(scale_index[coded], kind="stable")]
-        object.__setattr__(self, "order", order)
-        object.__setattr__(self, "bounds", bounds.tolist())
+            self.order = coded[np.argsort(scale_index[coded], kind="stable")]
+        self.bounds: list[int] = bounds.tolist()
 
     def groups(self) -> Iterator[tuple[int, slice]]:
         """Scale index and span in `order` of each group that is not empty, in decode order."""
