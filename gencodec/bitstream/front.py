@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from gencodec.bitstream.container import DEFAULT_LIMITS, Container, Limits, Span, walk
+from gencodec.bitstream.container import DEFAULT_LIMITS, Container, Limits, walk
 from gencodec.bitstream.sections import LATENTS, TILES, Section
 from gencodec.errors import LimitError
 
@@ -32,16 +32,9 @@ def read_front(file: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Container:
         if not more:
             break
         data += more
-    return Container(
-        layout.header,
-        tuple(Section(span.tag, _payload(data, span)) for span in layout.spans if _is_here(span)),
-        complete=False,
+    sections = tuple(
+        Section(span.tag, data[span.start : span.start + span.length])
+        for span in layout.spans
+        if span.tag not in (TILES, LATENTS) and span.present == span.length
     )
-
-
-def _is_here(span: Span) -> bool:
-    return span.tag not in (TILES, LATENTS) and span.present == span.length
-
-
-def _payload(data: bytes, span: Span) -> bytes:
-    return data[span.start : span.start + span.length]
+    return Container(layout.header, sections, complete=False)
