@@ -78,11 +78,10 @@ def decode_alpha(payload: bytes, width: int, height: int) -> Pixels:
             if image.size != (width, height):
                 raise ValueError(f"{image.size}")
             image.load()
-            same = image.size == (width, height)
-            alpha = np.array(image.getchannel("G") if kind == "WEBP" else image) if same else None
+            alpha = np.array(image.getchannel("G") if kind == "WEBP" else image)
     except Exception as error:  # Pillow answers damage with almost any exception
         raise FormatError(f"the ALPHA section is damaged ({kind} cannot be decoded)") from error
-    if alpha is None or alpha.shape != (height, width) or alpha.dtype != np.uint8:
+    if alpha.shape != (height, width) or alpha.dtype != np.uint8:
         raise FormatError(f"the ALPHA section is damaged (its {kind} changes size)")
     return alpha
 
