@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from gencodec.bench.environment import version_of
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.report import T, from_text, to_text
 from gencodec.errors import OutputError
@@ -28,7 +28,7 @@ class Cache:
     def __init__(self, folder: Path | None) -> None:
         """folder: made when first written to; None keeps nothing."""
         self._folder = folder
-        self._metrics = [f"{m.package} {_version(m.package)}" for m in METRICS if m.package]
+        self._metrics = [f"{m.package} {version_of(m.package)}" for m in METRICS if m.package]
 
     def key(self, identity: str, quality: float, picture_sha256: str) -> str:
         """identity: of the codec, as :class:`gencodec.bench.contestants.Contestant` says."""
@@ -58,10 +58,3 @@ class Cache:
     @staticmethod
     def _path(folder: Path, key: str) -> Path:
         return folder / key[:2] / f"{key[2:]}.json"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

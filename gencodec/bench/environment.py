@@ -29,8 +29,8 @@ class Environment:
 
 def environment(device: torch.device, packages: Sequence[str] = ()) -> Environment:
     """The present one; `packages` are named besides what every measurement uses."""
-    versions = {"python": platform.python_version(), "gencodec": _own_version()}
-    versions |= {name: _version(name) for name in (*SOFTWARE, *packages)}
+    versions = {"python": platform.python_version(), "gencodec": own_version()}
+    versions |= {name: version_of(name) for name in (*SOFTWARE, *packages)}
     on_gpu = device.type == "cuda"
     return Environment(
         cpu=_cpu(),
@@ -58,12 +58,14 @@ def peak_memory() -> int:
     return largest if sys.platform == "darwin" else largest * 1024
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """Of this package."""
     # bench may not import the package above it, which is there whenever a part of it is.
     return str(getattr(sys.modules["gencodec"], "__version__", "unknown"))
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """Of an installed package, or that it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

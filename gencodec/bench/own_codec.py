@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,6 +18,7 @@ from gencodec.bench.contestants import (
     UnknownRivalError,
     search_label,
 )
+from gencodec.bench.environment import own_version
 from gencodec.bench.pictures import name_of
 from gencodec.bitstream import LATENTS, Box, Container, unpack
 from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec, Search
@@ -58,7 +58,6 @@ class Gencodec:
 
     @property
     def about(self) -> About:
-        version = str(getattr(sys.modules["gencodec"], "__version__", "unknown"))
         name, label, settings = OWN_NAME, f"gencodec {self.weights_name}", "quality=q"
         if self.search != NO_SEARCH:
             name += f":{_option(self.search)}"
@@ -68,7 +67,7 @@ class Gencodec:
             name=name,
             label=label,
             settings=f"compress(pixels, {settings})",
-            version=f"gencodec {version}, weights {self.weights.digest.hex()[:8]}",
+            version=f"gencodec {own_version()}, weights {self.weights.digest.hex()[:8]}",
             threads=self.threads,
         )
 
