@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.contestants import OWN_NAME
-from gencodec.bench.metrics import METRICS
+from gencodec.bench.metrics import METRICS, Metric
+from gencodec.bench.rate_distortion import Bug
 
 if TYPE_CHECKING:
     from gencodec.bench.command import Report
@@ -60,14 +61,13 @@ def _left_out(report: Report) -> Iterator[str]:
             yield f"No {metric.label}: of {count} images, {len(without)} too small for it."
 
 
-def _against(report: Report, anchor: str, metrics: Sequence[object]) -> list[str]:
+def _against(report: Report, anchor: str, metrics: Sequence[Metric]) -> list[str]:
     own = {
         delta.metric: delta
         for delta in report.deltas
         if (delta.codec, delta.anchor) == (OWN_NAME, anchor)
     }
-    names = [getattr(metric, "name", "") for metric in metrics]
-    cells = [f"{own[name].bd_rate:+.1f}" if name in own else "-" for name in names]
+    cells = [f"{own[m.name].bd_rate:+.1f}" if m.name in own else "-" for m in metrics]
     span = f"{own['psnr'].low:.1f}-{own['psnr'].high:.1f}" if "psnr" in own else "-"
     return [*cells, span]
 
@@ -95,11 +95,10 @@ def _speed(report: Report) -> str:
     return _aligned(rows)
 
 
-def _bug(bug: object) -> str:
-    words = [getattr(bug, name) for name in ("codec", "image")]
-    quality = getattr(bug, "quality", None)
-    where = [word for word in words if word] + ([] if quality is None else [f"quality {quality:g}"])
-    return ": ".join(filter(None, (", ".join(where), getattr(bug, "reason", ""))))
+def _bug(bug: Bug) -> str:
+    where = [word for word in (bug.codec, bug.image) if word]
+    where += [] if bug.quality is None else [f"quality {bug.quality:g}"]
+    return ": ".join(filter(None, (", ".join(where), bug.reason)))
 
 
 def _range(values: Sequence[float], digits: int) -> str:
