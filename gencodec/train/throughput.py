@@ -100,13 +100,9 @@ class Bench:
     flops_per_pixel: float
     peak: float
 
-    def stepper(self, manner: Manner) -> Steps:
-        """A fresh model and its pictures, which are random: zeros would run faster."""
-        return Steps(self, manner)
-
 
 class Steps:
-    """Training steps on random pictures."""
+    """Training steps of a fresh model on pictures that are random: zeros would run faster."""
 
     def __init__(self, bench: Bench, manner: Manner) -> None:
         torch.manual_seed(0)
@@ -120,12 +116,7 @@ class Steps:
         self._store = PhotoStore(list(photos), bench.device)
         self._bench = bench
         self._decay = plan.ema_decay
-        self._stepper = Stepper(
-            self._state,
-            plan.clip_norm,
-            manner=manner,
-            say=_say,
-        )
+        self._stepper = Stepper(self._state, plan.clip_norm, manner=manner, say=_say)
 
     def step(self) -> None:
         """One step, as the training loop takes it."""
@@ -142,7 +133,7 @@ def measure(bench: Bench, manner: Manner) -> Way:
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    steps = bench.stepper(manner)
+    steps = Steps(bench, manner)
     first = _seconds(steps, 1, bench.device)
     _seconds(steps, WARM_UP_STEPS + 2 if on_gpu else 1, bench.device)
     count, taken = 0, 0.0
@@ -170,7 +161,7 @@ def profile(bench: Bench) -> tuple[Kernel, ...]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 
-    steps = bench.stepper(PLAIN)
+    steps = Steps(bench, PLAIN)
     _seconds(steps, 2, bench.device)
     on_gpu = bench.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
