@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gencodec.cli.failures import AbortError, describe, is_fatal
 from gencodec.cli.libraries import use_threads
+from gencodec.errors import GencodecError
+from gencodec.model.registry import find_weights, list_weights
 from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.codec import Codec
-    from gencodec.model.registry import WeightsEntry
+
+
+@contextmanager
+def loading(model: str | None) -> Iterator[None]:
+    """Within: whatever keeps these weights from being loaded becomes an AbortError that says so."""
+    try:
+        yield
+    except BaseException as error:
+        if is_fatal(error):
+            raise
+        subject = f"{visible(model)}: " if model else ""
+        raise AbortError(f"{subject}{describe(error, model or '')}") from error
 
 
 class CodecOnDemand:
@@ -32,46 +46,27 @@ class CodecOnDemand:
         """The codec. Raises AbortError if it cannot be had: no other file would fare better."""
         if self._codec is None:
             started = time.perf_counter()
-            try:
+            with loading(self._model):
                 use_threads(self._threads)
                 from gencodec.codec import Codec
 
                 self._codec = Codec.load(self._model, device=self._device)
-            except BaseException as error:
-                if is_fatal(error):
-                    raise
-                subject = f"{visible(self._model)}: " if self._model else ""
-                raise AbortError(f"{subject}{describe(error, self._model or '')}") from error
             self.seconds = time.perf_counter() - started
         return self._codec
 
 
-def shipped_weights() -> list[WeightsEntry]:
-    """The weights that come with gencodec, read from their manifest alone."""
-    from gencodec.model.registry import list_weights
-
-    return list(list_weights())
-
-
 def tunes_of(model: str | None) -> Collection[str]:
     """What these weights make files for without a search; nothing for a file of one's own."""
-    from gencodec.errors import GencodecError
-    from gencodec.model.registry import find_weights
-
     try:
         if model is not None:
             return find_weights(model).tunes
-        entries = shipped_weights()
-        return {tune for entry in entries if entry.default_for for tune in entry.tunes}
+        return {tune for entry in list_weights() if entry.default_for for tune in entry.tunes}
     except (GencodecError, OSError):
         return ()  # compressing will say what is wrong with them
 
 
 def default_weights_id(tune: str) -> bytes | None:
     """The id of the weights that compress uses unless told otherwise; None if there are none."""
-    from gencodec.errors import GencodecError
-    from gencodec.model.registry import find_weights
-
     try:
         return bytes.fromhex(find_weights(None, tune).id_hex)[:4]
     except (GencodecError, OSError):
@@ -80,11 +75,9 @@ def default_weights_id(tune: str) -> bytes | None:
 
 def weights_name(weights_id: bytes) -> str | None:
     """The name of the shipped weights with this id, or None if it is unknown here."""
-    from gencodec.errors import GencodecError
-
     try:
-        entries = shipped_weights()
-    except (GencodecError, ImportError, OSError):
+        entries = list_weights()
+    except (GencodecError, OSError):
         return None  # a stream can be looked at where no weights are installed
     wanted = weights_id.hex()
     return next((entry.name for entry in entries if entry.id_hex.startswith(wanted)), None)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from gencodec.cli import options
-from gencodec.cli.loading import shipped_weights
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import print_text
 from gencodec.errors import WeightsError
-from gencodec.model.registry import PLAIN
-
-if TYPE_CHECKING:
-    from gencodec.model.registry import WeightsEntry
+from gencodec.model.registry import PLAIN, WeightsEntry, list_weights
 
 
 def register(parser: options.CommandParser) -> None:
@@ -23,7 +18,7 @@ def register(parser: options.CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the weights of the manifest; an installation without any is a failure."""
-    entries = shipped_weights()
+    entries = list_weights()
     if not entries:
         raise WeightsError("no weights are installed")
     with Reporter("models", json=args.json, quiet=True) as reporter:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gencodec.cli import options
-from gencodec.cli.failures import AbortError, describe, is_fatal
 from gencodec.cli.libraries import use_threads
+from gencodec.cli.loading import loading
 from gencodec.errors import OutputError
 from gencodec.names import visible
 
@@ -58,16 +58,11 @@ def free_target(name: str, *, force: bool) -> Path:
 def load_measured(args: argparse.Namespace, quality: float) -> Gencodec:
     """The codec under examination; AbortError when it cannot be had."""
     use_threads(args.threads)
-    try:
+    with loading(args.model):
         from gencodec.bench.contestants import OWN_NAME, Recipe
         from gencodec.bench.own_codec import load
 
         return load(Recipe(OWN_NAME, args.model, "cpu", quality, args.threads or 1))
-    except BaseException as error:
-        if is_fatal(error):
-            raise
-        subject = f"{visible(args.model)}: " if args.model else ""
-        raise AbortError(f"{subject}{describe(error, args.model or '')}") from error
 
 
 def command_line(command: str, args: argparse.Namespace, *words: str) -> str:
