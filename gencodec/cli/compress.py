@@ -135,16 +135,19 @@ def compress_one(
     started = time.perf_counter()
     original = Original.look(job.source) if args.delete_source and job.source else None
     # What is to be proved against its source has to be there whole.
-    rows = large_rows(job.source, args.max_pixels) if original is None else None
-    if rows is not None and job.source is not None:
+    large = large_rows(job.source, args.max_pixels) if original is None else None
+    if large is not None and job.source is not None:
         bytes_in = os.stat(job.source).st_size
-        make_stream(job, rows, None, bytes_in, started, args, codec, reporter)
+        make_stream(job, large, None, bytes_in, started, args, codec, reporter)
         return
+    from gencodec.image import PictureRows
+
     picture, bytes_in = read_input(job.source, args.max_pixels)
     if args.strip:
         picture = dataclasses.replace(picture, exif=None, xmp=None)
     if not job.done:
-        make_stream(job, None, picture, bytes_in, started, args, codec, reporter)
+        rows = PictureRows(picture)
+        make_stream(job, rows, picture, bytes_in, started, args, codec, reporter)
     if original is not None and job.target is not None:
         delete_original(
             original,
@@ -160,7 +163,7 @@ def compress_one(
 
 def make_stream(
     job: Job,
-    rows: PixelRows | None,
+    rows: PixelRows,
     picture: Picture | None,
     bytes_in: int,
     started: float,
@@ -168,12 +171,7 @@ def make_stream(
     codec: CodecOnDemand,
     reporter: Teller,
 ) -> None:
-    """Compress rows, or a picture with all that belongs to it; check, write and report."""
-    from gencodec.image import PictureRows
-
-    if rows is None:
-        assert picture is not None
-        rows = PictureRows(picture)
+    """Compress rows, with all else that belongs to a picture; check, write and report."""
     notes = list(picture.notes) if picture is not None else []
     if text := warning(rows.width, rows.height):
         notes.append(text)
