@@ -86,7 +86,7 @@ def version_text() -> str:
     """The text of `gencodec --version`."""
     import gencodec
 
-    return f"gencodec {getattr(gencodec, '__version__', 'unknown')}"
+    return f"gencodec {gencodec.__version__}"
 
 
 def dispatch(argv: Sequence[str]) -> int:
@@ -133,11 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepare_process(owned=argv is None)
         if argv is None:
             signal.signal(signal.SIGTERM, exit_on_signal)
-        try:
-            code = dispatch(sys.argv[1:] if argv is None else argv)
-        except SystemExit as error:  # argparse after --help; SIGTERM
-            code = error.code if isinstance(error.code, int) else EXIT_DONE
-        return code
+        return dispatch(sys.argv[1:] if argv is None else argv)
+    except SystemExit as error:  # argparse after --help; SIGTERM
+        return error.code if isinstance(error.code, int) else EXIT_DONE
     except KeyboardInterrupt:
         return _end("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
@@ -145,14 +143,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_BROKEN_PIPE
     except UsageError as error:
         return _end(str(error), EXIT_USAGE)
-    except AbortError as error:
-        code = _end(str(error), EXIT_FAILED)
-        show_traceback(error)
-        return code
     except BaseException as error:
         if is_fatal(error):
             raise
-        code = _end(describe(error), EXIT_FAILED)
+        said = str(error) if isinstance(error, AbortError) else describe(error)
+        code = _end(said, EXIT_FAILED)
         show_traceback(error)
         return code
 
