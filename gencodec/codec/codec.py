@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from gencodec.bitstream import (
     ALPHA,
@@ -16,14 +15,12 @@ from gencodec.bitstream import (
     ICC,
     XMP,
     Container,
-    Header,
     Section,
 )
 from gencodec.image import (
     Picture,
     PictureRows,
     PixelRows,
-    Pixels,
     decode_alpha,
     smooth_hidden,
 )
@@ -46,9 +43,9 @@ from .stream import (
     side_sections,
     to_picture,
 )
-from .tiles import LatentReader, choose_grid, latent_size
-from .transform import gather_strips, synthesize_strips
-from .view import Region, View, make_view
+from .tiles import LatentReader, choose_grid
+from .transform import gather_strips
+from .view import Region, make_view
 
 DEFAULT_QUALITY = 60.0
 DEFAULT_MAX_PIXELS = 2**28
@@ -220,7 +217,7 @@ class Codec:
         """
         header = (container := open_stream(data, max_pixels)).header
         view = make_view(header.width, header.height, None, 1)
-        for (strip,) in self._strips(self._reader(container), header, view):
+        for (strip,) in self._reader(container).strips(view):
             yield grey_of(strip) if header.grey else strip
 
     def verify(self, data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
@@ -271,25 +268,17 @@ class Codec:
 
     # Parts ------------------------------------------------------------------------------
 
-    def _step(self, step: int, count: int) -> Tensor:
-        return torch.full((count,), step, device=self._device)
-
     def _show(
         self, container: Container, salvage: bool, region: Region | None, scale: int
     ) -> Picture:
         header = container.header
         view = make_view(header.width, header.height, region, scale)
         reading = self._reader(container, salvage)
-        strips = self._strips(reading, header, view)
-        pixels = gather_strips(strips, 1, view.reduced.width, view.reduced.height)[0]
+        pixels = gather_strips(reading.strips(view), 1, view.reduced.width, view.reduced.height)[0]
         return picture_of(container, pixels, view, reading.notes())
 
     def _reader(self, container: Container, salvage: bool = False) -> LatentReader:
         header = container.header
-        weights, step = self._shelf.to_read(header.weights_id), self._step(header.step, 1)
+        weights = self._shelf.to_read(header.weights_id)
+        step = torch.full((1,), header.step, device=self._device)
         return LatentReader(container, weights, step, salvage=salvage)
-
-    def _strips(self, reading: LatentReader, header: Header, view: View) -> Iterator[Pixels]:
-        vae, step = self._shelf.to_read(header.weights_id).vae, self._step(header.step, 1)
-        size = latent_size(header)
-        return synthesize_strips(vae, reading, size, step, view.reduced, view.factor)

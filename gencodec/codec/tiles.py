@@ -19,10 +19,13 @@ from torch import Tensor
 from gencodec.bitstream import LATENTS, Box, Container, Header, Limits, TileGrid, coded_pixels
 from gencodec.entropy import PassDecoder
 from gencodec.errors import ChecksumError, FormatError, LimitError
+from gencodec.image import Pixels
 from gencodec.model.config import GROUPS, LATENT_STRIDE
 from gencodec.model.weights import Weights
 
 from .latents import Latents, decode_latents, hyper_positions, quantise
+from .transform import synthesize_strips
+from .view import View
 
 AUTO_TILE_SIDE = 1024
 UNTILED_PIXELS = 16_000_000
@@ -151,6 +154,11 @@ class LatentReader:
                 parts.append(self._tile(row * count + column)[:, :, inside[0], inside[1]])
             bands.append(parts[0] if len(parts) == 1 else torch.cat(parts, 3))
         return bands[0] if len(bands) == 1 else torch.cat(bands, 2)
+
+    def strips(self, view: View) -> Iterator[Pixels]:
+        """What g_s makes of a view, as of :func:`synthesize_strips`: (1, rows, columns, 3) each."""
+        vae, box, factor = self._weights.vae, view.reduced, view.factor
+        return synthesize_strips(vae, self, self.size, self._step, box, factor)
 
     def check(self) -> None:
         """Decode every tile and keep none; raises ChecksumError for the first that is wrong."""
