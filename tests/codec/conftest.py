@@ -10,12 +10,10 @@ import pytest
 import torch
 
 from gencodec.codec import Codec
-from gencodec.entropy import gaussian_tables
 from gencodec.model.config import CONFIGS
-from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 from gencodec.model.step_tables import LearnedStepTable
 from gencodec.model.vae import learned_vae
-from gencodec.model.weights import freeze, pack_weights
+from gencodec.train.export import plain_weights
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +36,8 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, parameter in vae.named_parameters():
             if name.endswith(("leave.weight", "mix.weight")):
                 parameter.normal_(0.0, 0.1)  # a new block is the identity: make them mix
-    tables = gaussian_tables([scale_of(i) for i in range(SCALE_LEVELS)], SKIP_BELOW)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    path.write_bytes(pack_weights(vae.config, freeze(vae, tables)))
+    path.write_bytes(plain_weights(vae))
     return path
 
 

@@ -57,6 +57,7 @@ def fresh(seed: int = 0) -> ImageVae:
 
 
 def block_transform(photo: Photo) -> ImageVae:
+    """No training, and yet a codec."""
     vae = fresh()
     pixels = np.stack([photo(128, 128, seed) for seed in range(6)])
     start_from_block_transform(vae, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0)

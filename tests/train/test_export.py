@@ -13,16 +13,15 @@ import torch
 
 from gencodec.codec import Codec
 from gencodec.errors import WeightsError
-from gencodec.model.config import CONFIGS
 from gencodec.model.registry import MANIFEST
-from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import load_weights, thaw
 from gencodec.train import export
 from gencodec.train.card import TrainingRecord
 from gencodec.train.export import Candidate, fit_weights, loaded, measured
 from gencodec.train.heldout import measure_held_out
 from gencodec.train.plan import TrainingPlan
-from gencodec.train.start import start_from_block_transform
+
+from .runs import block_transform
 
 Photo = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
@@ -38,18 +37,9 @@ def samples(photo: Photo) -> list[np.ndarray]:
     return [photo(96, 96, seed) for seed in range(7)]
 
 
-def started(photo: Photo) -> ImageVae:
-    """The block transform: no training, and yet a codec."""
-    torch.manual_seed(0)
-    vae = learned_vae(CONFIGS["tiny"])
-    pixels = np.stack([photo(128, 128, seed) for seed in range(6)])
-    start_from_block_transform(vae, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0)
-    return vae.eval()
-
-
 @pytest.fixture(scope="module")
 def candidate(photo: Photo, samples: list[np.ndarray], held_out: list[np.ndarray]) -> Candidate:
-    return measured(fit_weights(started(photo), samples), held_out)
+    return measured(fit_weights(block_transform(photo).eval(), samples), held_out)
 
 
 def worse(candidate: Candidate) -> Candidate:
@@ -103,7 +93,7 @@ def test_fitted_tables_cost_less(candidate: Candidate, samples: list[np.ndarray]
 def test_a_model_that_cannot_be_proven_is_not_exported(
     photo: Photo, samples: list[np.ndarray]
 ) -> None:
-    vae = started(photo)
+    vae = block_transform(photo).eval()
     with torch.no_grad():
         vae.prior.get_parameter("up32.bias")[0] = 1e9
     with pytest.raises(ValueError, match="exact"):

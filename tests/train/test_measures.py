@@ -25,8 +25,9 @@ from gencodec.train.heldout import measure_held_out, planes
 from gencodec.train.loop import held_out_curve
 from gencodec.train.meter import forward_flops_per_pixel, peak_flops
 from gencodec.train.plan import TrainingPlan
-from gencodec.train.start import start_from_block_transform
 from gencodec.train.throughput import manners
+
+from .runs import block_transform
 
 Photo = Callable[..., np.ndarray]
 
@@ -45,10 +46,7 @@ def run(photo: Photo, tmp_path: Path) -> Path:
     """A run of the tiny network that has only begun, and its weights."""
     folder = tmp_path / "run"
     folder.mkdir()
-    torch.manual_seed(0)
-    vae = learned_vae(CONFIGS["tiny"])
-    pixels = np.stack([photo(128, 128, seed) for seed in range(6)])
-    start_from_block_transform(vae, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0)
+    vae = block_transform(photo)
     save_checkpoint(new_state(vae, TrainingPlan(steps=0)), folder)
     (folder / "weights.safetensors").write_bytes(plain_weights(vae))
     return folder
