@@ -73,14 +73,7 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
 
     The caller's settings come back when the last thread leaves.
     """
-    with strict_precision, no_gradients(device):
-        yield
-
-
-@contextlib.contextmanager
-def no_gradients(device: torch.device) -> Iterator[None]:
-    """Within: no gradients and no autocast, whatever the caller is in."""
-    with torch.inference_mode(), _no_autocast(device):
+    with strict_precision, torch.inference_mode(), _no_autocast(device):
         yield
 
 
