@@ -18,6 +18,7 @@ from PIL import Image, ImageFile
 from gencodec.bitstream import ALPHA, EXIF, ICC, MAGIC, XMP, inflate_metadata
 from gencodec.bitstream.front import read_front
 from gencodec.errors import FormatError, GencodecError
+from gencodec.model.quality import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
     from gencodec.codec import Codec
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 FORMAT = "GNC"
 MIME_TYPE = "image/x-gencodec"
 EXTENSION = ".gnc"
-DEFAULT_QUALITY = 60.0
 DRAFT_SCALES = (8, 4, 2)
 # Pillow refuses what is twice its own limit; a reader who lifted that limit has lifted this one.
 _NO_LIMIT = 2**48

@@ -13,6 +13,7 @@ from gencodec.cli.failures import UsageError
 from gencodec.cli.pages import add_page, check_page, command_line, free_target, load_measured
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import encoded, print_text, write_target
+from gencodec.model.quality import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
     from gencodec.evidence.audit import Audit
@@ -51,9 +52,9 @@ def register(parser: options.CommandParser) -> None:
         "-q",
         "--quality",
         type=options.quality,
-        default=options.DEFAULT_QUALITY,
+        default=DEFAULT_QUALITY,
         metavar="0..100",
-        help=f"for files whose size is told (default: {options.DEFAULT_QUALITY:g})",
+        help=f"for files whose size is told (default: {DEFAULT_QUALITY:g})",
     )
     parser.add_argument(
         "--report", metavar="FILE.json", help="write the figures, indented, to this file"

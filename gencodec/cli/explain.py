@@ -13,6 +13,7 @@ from gencodec.cli.info import check_stdin_once
 from gencodec.cli.pages import add_page, check_page, command_line, load_measured
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import encoded, print_text, read_anything, write_target
+from gencodec.model.quality import DEFAULT_QUALITY
 from gencodec.names import visible
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def register(parser: options.CommandParser) -> None:
         "-q",
         "--quality",
         type=options.quality,
-        default=options.DEFAULT_QUALITY,
+        default=DEFAULT_QUALITY,
         metavar="0..100",
-        help=f"for pictures (default: {options.DEFAULT_QUALITY:g}); a .gnc file has its own",
+        help=f"for pictures (default: {DEFAULT_QUALITY:g}); a .gnc file has its own",
     )
     options.add_model(parser, "weights to use: a name that 'gencodec models' lists, or a file")
     options.add_max_pixels(parser)

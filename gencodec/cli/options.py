@@ -13,8 +13,6 @@ from gencodec.cli.failures import UsageError
 from gencodec.cli.streams import print_text
 from gencodec.names import visible
 
-DEFAULT_QUALITY = 60.0
-EFFORT_MAX = 1000
 DEFAULT_LIMITS = Limits()
 DEFAULT_MAX_PIXELS = DEFAULT_LIMITS.max_pixels
 

@@ -14,6 +14,7 @@ from gencodec.cli import options
 from gencodec.cli.failures import UsageError
 from gencodec.cli.loading import tunes_of
 from gencodec.errors import TargetError
+from gencodec.model.quality import DEFAULT_QUALITY, EFFORT_MAX
 from gencodec.names import visible
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SIZE_MAX = 2.0**62
 QUALITY_HELP = (
     "higher is larger and closer to the original; ordinary photographs come to about 0.2 bits a "
     "pixel and 29 dB (RGB PSNR) at 20, 0.4 and 32 at 40, 0.7 and 35 at 60, 1.3 and 38 at 80 "
-    f"(default: {options.DEFAULT_QUALITY:g})"
+    f"(default: {DEFAULT_QUALITY:g})"
 )
 
 
@@ -77,7 +78,7 @@ def add_quality(parser: options.CommandParser) -> None:
         default=0,
         metavar="N",
         help="look over the symbols of each picture N times for better ones, 0 to "
-        f"{options.EFFORT_MAX}: smaller files of the same quality, each time for about as long as "
+        f"{EFFORT_MAX}: smaller files of the same quality, each time for about as long as "
         "four decodings; 4 bring half of what 100 do (default: 0)",
     )
     parser.add_argument(
@@ -110,7 +111,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"--tune {args.tune} needs --effort of at least 1 with these weights")
     args.searches = bool(given) and args.quality is None
     if args.quality is None:
-        args.quality = options.DEFAULT_QUALITY
+        args.quality = DEFAULT_QUALITY
 
 
 def make(
@@ -198,9 +199,9 @@ def above_zero(text: str) -> float:
 
 def effort(text: str) -> int:
     """A whole number of rounds."""
-    if not (text.isdecimal() and len(text) < 6 and int(text) <= options.EFFORT_MAX):
+    if not (text.isdecimal() and len(text) < 6 and int(text) <= EFFORT_MAX):
         raise argparse.ArgumentTypeError(
-            f"'{visible(text)}' is not a whole number from 0 to {options.EFFORT_MAX}"
+            f"'{visible(text)}' is not a whole number from 0 to {EFFORT_MAX}"
         )
     return int(text)
 

@@ -1,10 +1,11 @@
 """The straight line: a picture to a stream and back."""
 
-from gencodec.model.quality import quality_of, step_of
+from gencodec.image import DEFAULT_MAX_PIXELS
+from gencodec.model.quality import DEFAULT_QUALITY, EFFORT_MAX, quality_of, step_of
 
-from .codec import DEFAULT_MAX_PIXELS, DEFAULT_QUALITY, Codec
+from .codec import Codec
 from .rate import Metric, Result, meet_metric, meet_size
-from .refine import EFFORT_MAX, Search
+from .refine import Search
 from .stream import ImageLike
 
 __all__ = [

@@ -18,13 +18,14 @@ from gencodec.bitstream import (
     Section,
 )
 from gencodec.image import (
+    DEFAULT_MAX_PIXELS,
     Picture,
     PictureRows,
     PixelRows,
     decode_alpha,
     smooth_hidden,
 )
-from gencodec.model.quality import step_of
+from gencodec.model.quality import DEFAULT_QUALITY, step_of
 from gencodec.model.weights import Weights
 
 from .batch import compress_groups, decompress_groups
@@ -46,9 +47,6 @@ from .stream import (
 from .tiles import LatentReader, choose_grid
 from .transform import gather_strips
 from .view import Region, make_view
-
-DEFAULT_QUALITY = 60.0
-DEFAULT_MAX_PIXELS = 2**28
 
 
 class Codec:

@@ -23,14 +23,12 @@ from gencodec.image import Pixels
 from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import own_gradients, strict_precision
-from gencodec.model.quality import lmbda_of
+from gencodec.model.quality import EFFORT_MAX, lmbda_of
 from gencodec.model.vae import Z_MAX, ImageVae, Quantiser, bits_of, table_rows
 
 from .latents import hyper_latents, hyper_positions
 from .search import ANNEAL_FROM, SHARPNESS, Values, anneal, descend
 from .transform import Window
-
-EFFORT_MAX = 1000
 
 SHARES = (1.0, 0.5, 0.25)
 """Of the way that all rounds went together, tried in turn: on smooth pictures they overshoot."""

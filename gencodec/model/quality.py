@@ -1,4 +1,4 @@
-"""The user's quality knob, the file's quality step, and the bargain that a step stands for."""
+"""The user's knobs, the file's quality step, and the bargain that a step stands for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from .config import FINE_STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+DEFAULT_QUALITY = 60.0
+EFFORT_MAX = 1000
+"""Rounds of a search for better symbols."""
 
 LMBDA_MIN, LMBDA_MAX = 0.0007, 0.25
 

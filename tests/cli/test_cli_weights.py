@@ -233,12 +233,3 @@ def test_a_reader_of_the_picture_that_goes_away(
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=300) == 141
-
-
-def test_defaults_are_those_of_the_library() -> None:
-    from gencodec import codec
-    from gencodec.cli import options
-
-    assert options.DEFAULT_QUALITY == codec.DEFAULT_QUALITY
-    assert options.DEFAULT_MAX_PIXELS == codec.DEFAULT_MAX_PIXELS
-    assert options.EFFORT_MAX == codec.EFFORT_MAX
