@@ -16,11 +16,12 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
 from gencodec.cli.failures import (
@@ -141,7 +142,7 @@ def _run_pool(
     with _pool(workers, work, args, threads) as pool:
         while True:
             try:
-                for job in _take(jobs, workers * _AHEAD - len(under_way)):
+                for job in islice(jobs, workers * _AHEAD - len(under_way)):
                     under_way[pool.submit(_do, job)] = job
             except BrokenProcessPool:
                 return [job, *under_way.values()]
@@ -167,11 +168,6 @@ def _unfinished(under_way: dict[Future[Outbox], Job], reporter: Reporter) -> lis
         else:
             lost.append(job)
     return lost
-
-
-def _take(jobs: Iterable[Job], count: int) -> Iterator[Job]:
-    for _, job in zip(range(count), jobs, strict=False):
-        yield job
 
 
 @contextmanager
