@@ -91,7 +91,7 @@ def write_picture(
     cannot hold the picture or the target cannot be written.
     """
     if isinstance(target, (str, os.PathLike)):
-        data = _encode(picture, format or _format_of(target))
+        data = _encode(picture, format or os.path.splitext(target)[1] or "PNG")
         atomic_write(target, data, overwrite=overwrite)
         return
     data = _encode(picture, format or "PNG")
@@ -179,11 +179,6 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         )
     if image.width < 1 or image.height < 1:
         raise ValueError("it has no pixels")
-
-
-def _format_of(target: PathLike) -> str:
-    suffix = os.path.splitext(os.fspath(target))[1]
-    return suffix or "PNG"
 
 
 def _encode(picture: Picture, format: str) -> bytes:

@@ -116,9 +116,8 @@ def _on_grid(
     whole = planes.dtype == torch.uint8 and planes.ndim > 1 and planes.shape[0] == 2
     if not whole or {rows.dtype, columns.dtype} != {torch.int8}:
         raise ValueError(f"{name} is not of the types of a grid")
-    if rows.ndim != 1 or columns.ndim != 1 or len(rows) != shape[0]:
-        raise ValueError(f"{name} and its grid differ in shape")
-    if len(rows) * len(columns) != shape.numel():
+    flat = rows.ndim == columns.ndim == 1
+    if not flat or len(rows) != shape[0] or len(rows) * len(columns) != shape.numel():
         raise ValueError(f"{name} and its grid differ in shape")
     low, high = planes.numpy().astype(np.int32).reshape(2, len(rows), len(columns))
     zigzag = low | high << 8

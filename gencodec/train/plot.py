@@ -69,7 +69,8 @@ def draw_panels(panels: Sequence[Panel], x_label: str) -> bytes:
     x_ticks = _ticks(min(xs, default=0.0), max(xs, default=1.0))
     for number, panel in enumerate(panels):
         _draw_panel(pen, panel, x_ticks, number * PANEL_HEIGHT * SCALE)
-    pen.text(_at(LEFT, height - 22), x_label, fill=GREY, font=_font(13), anchor="lt")
+    place = LEFT * SCALE, (height - 22) * SCALE
+    pen.text(place, x_label, fill=GREY, font=_font(13), anchor="lt")
     sheet = sheet.resize((WIDTH, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
@@ -116,10 +117,6 @@ def _draw_panel(pen: ImageDraw.ImageDraw, panel: Panel, x_ticks: list[float], to
 
 def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(size * SCALE)
-
-
-def _at(x: float, y: float) -> Point:
-    return x * SCALE, y * SCALE
 
 
 def _ticks(low: float, high: float) -> list[float]:
