@@ -84,14 +84,9 @@ def run(args: argparse.Namespace) -> int:
     targets.check(args)
     check_deletion(args)
     plan = make_plan(
-        args.inputs,
-        output=args.output,
-        output_dir=args.output_dir,
-        recursive=args.recursive,
-        force=args.force,
+        args,
         suffixes=PICTURE_SUFFIXES,
         rename=stream_name,
-        json=args.json,
         outdated=outdated(args) if args.resume else None,
     )
     with Reporter("compress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:

@@ -60,14 +60,9 @@ def run(args: argparse.Namespace) -> int:
     picture_format = choose_format(args.format, args.output)
     suffix = FORMAT_SUFFIX[picture_format]
     plan = make_plan(
-        args.inputs,
-        output=args.output,
-        output_dir=args.output_dir,
-        recursive=args.recursive,
-        force=args.force,
+        args,
         suffixes=frozenset({STREAM_SUFFIX}),
         rename=lambda path: picture_name(path, suffix),
-        json=args.json,
         outdated=outdated(args) if args.resume else None,
     )
     with Reporter("decompress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:

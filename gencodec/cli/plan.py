@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 import sys
@@ -104,18 +105,13 @@ def format_of(path: Path) -> str | None:
 
 
 def make_plan(
-    inputs: Sequence[str],
+    args: argparse.Namespace,
     *,
-    output: str | None,
-    output_dir: str | None,
-    recursive: bool,
-    force: bool,
     suffixes: frozenset[str],
     rename: Callable[[Path], Path],
-    json: bool = False,
-    outdated: Callable[[Job], str | None] | None = None,
+    outdated: Callable[[Job], str | None] | None,
 ) -> Plan:
-    """Pair every input with its output.
+    """Pair every input with its output, as the options of `add_output` say.
 
     `suffixes` are those that a search through folders takes; `rename` gives the output's name.
     `outdated` (for --resume) says why a result that exists has to be made again, or None.
@@ -124,33 +120,34 @@ def make_plan(
     missing or whose output exists is refused alone and leaves the others to be done; so are, in
     folders, all inputs with one output.
     """
-    _check_options(inputs, output, output_dir, recursive)
-    if "-" in inputs:
-        target = None if output in (None, "-") else Path(str(output))
+    _check_options(args.inputs, args.output, args.output_dir, args.recursive)
+    if "-" in args.inputs:
+        target = None if args.output in (None, "-") else Path(args.output)
         jobs, refused = [Job(None, target)], []
     else:
-        found = find_inputs(inputs, recursive=recursive, suffixes=suffixes)
-        jobs = [_job(path, below, output, output_dir, rename) for path, below in found.files]
+        found = find_inputs(args.inputs, recursive=args.recursive, suffixes=suffixes)
+        named = args.output, args.output_dir
+        jobs = [_job(path, below, *named, rename) for path, below in found.files]
         refused = found.refused
-    if recursive:
+    if args.recursive:
         jobs = _without_clashes(_once(jobs), refused)
     _check_distinct(jobs)
 
     accepted, done = [], []
     for job in jobs:
-        problem = _target_problem(job.target, force=force or outdated is not None)
+        problem = _target_problem(job.target, force=args.force or outdated is not None)
         if problem is None and outdated is not None and _is_file(job.target):
             why = outdated(job)
             if why is None:
                 done.append(replace(job, done=True))
                 continue
-            if not force:
+            if not args.force:
                 problem = f"output {visible(job.target_name)} {why} (use -f to overwrite)"
         if problem is None:
             accepted.append(job)
         else:
             refused.append(Refused(job.name, OutputError(problem)))
-    if json and any(job.target is None for job in accepted):
+    if args.json and any(job.target is None for job in accepted):
         raise UsageError("--json and data both want standard output; use -o FILE")
     check_terminals(accepted)
     return Plan(tuple(accepted), tuple(refused), tuple(done))
