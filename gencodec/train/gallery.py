@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gencodec.errors import OutputError
 from gencodec.image import Pixels, atomic_write
@@ -19,11 +20,17 @@ from .photos import Photo, PhotoFolder, Seen, Unreadable, split
 PICTURES = "pictures.csv"
 WATCH_SECONDS = 20.0
 
-COLUMNS = ("file", "sha256", "width", "height", "split")
 TRAINED, KEPT_OUT = "trained", "held out"
 
-Row = tuple[str, str, int, int, str]
-"""Of COLUMNS."""
+
+class Row(NamedTuple):
+    """One picture of the list."""
+
+    file: str
+    sha256: str
+    width: int
+    height: int
+    split: str
 
 
 class Gallery:
@@ -40,12 +47,12 @@ class Gallery:
         self._rows: list[Row] = []
         self._earlier = self._listed()
         trained, kept = (
-            [row for row in self._earlier if row[4] == part] for part in (TRAINED, KEPT_OUT)
+            [row for row in self._earlier if row.split == part] for part in (TRAINED, KEPT_OUT)
         )
         self._seen = Seen(
-            frozenset(row[1] for row in trained),
-            frozenset(row[1] for row in kept),
-            frozenset(row[0] for row in kept),
+            frozenset(row.sha256 for row in trained),
+            frozenset(row.sha256 for row in kept),
+            frozenset(row.file for row in kept),
         )
         self._arrived: queue.SimpleQueue[Photo] = queue.SimpleQueue()
         self._unwritten = False
@@ -66,7 +73,7 @@ class Gallery:
             return []
         try:
             return [
-                (row["file"], row["sha256"], int(row["width"]), int(row["height"]), row["split"])
+                Row(row["file"], row["sha256"], int(row["width"]), int(row["height"]), row["split"])
                 for row in read_rows(path)
             ]
         except (KeyError, TypeError, ValueError, OSError) as error:
@@ -86,7 +93,7 @@ class Gallery:
         for photos, part in ((training, TRAINED), (kept, KEPT_OUT)):
             for photo in photos:
                 height, width = photo.pixels.shape[:2]
-                self._rows.append((photo.name, photo.sha256, width, height, part))
+                self._rows.append(Row(photo.name, photo.sha256, width, height, part))
         self._unwritten = True
         self.write_list()
 
@@ -96,9 +103,9 @@ class Gallery:
             return
         text = io.StringIO(newline="")
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(COLUMNS)
-        here = {row[:2] for row in self._rows}
-        gone = [row for row in self._earlier if row[:2] not in here]
+        table.writerow(Row._fields)
+        here = {(row.file, row.sha256) for row in self._rows}
+        gone = [row for row in self._earlier if (row.file, row.sha256) not in here]
         table.writerows(sorted([*gone, *self._rows]))
         atomic_write(self._run / PICTURES, text.getvalue().encode(), overwrite=True)
         self._unwritten = False
