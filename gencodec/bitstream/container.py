@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gencodec.bitstream.header import Header, coded_pixels, pack_header, unpack_header
-from gencodec.bitstream.metadata import MAX_METADATA_BYTES
 from gencodec.bitstream.sections import (
     END,
     LATENTS,
@@ -48,14 +47,12 @@ class Limits:
 
     max_pixels: width times height; max_tile_pixels: the same of one tile, which is the whole
     picture where there are none, but as :func:`coded_pixels` counts: memory grows with them;
-    max_section_bytes: one payload;
-    max_metadata_bytes: one metadata payload after inflation (handed to `inflate_metadata`).
+    max_section_bytes: one payload.
     """
 
     max_pixels: int = 2**28
     max_tile_pixels: int = 64_000_000
     max_section_bytes: int = 2**30
-    max_metadata_bytes: int = MAX_METADATA_BYTES
 
 
 DEFAULT_LIMITS = Limits()

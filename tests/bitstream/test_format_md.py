@@ -36,7 +36,6 @@ def test_section_table() -> None:
 
 def test_bounds() -> None:
     limits = container.Limits()
-    for number in (limits.max_pixels, limits.max_section_bytes, limits.max_metadata_bytes):
+    for number in (limits.max_pixels, limits.max_section_bytes, bitstream.MAX_METADATA_BYTES):
         assert str(number) in TEXT
     assert f"at most {sections.MAX_SECTIONS} sections" in TEXT
-    assert limits.max_metadata_bytes == bitstream.MAX_METADATA_BYTES
