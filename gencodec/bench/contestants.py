@@ -28,6 +28,9 @@ FAMILIES = {
 }
 """Families of codecs and the module whose `load` opens them, imported when asked for."""
 
+BISECTIONS = 9
+"""Of the qualities tried for a file of a given size."""
+
 COMMANDS = "gencodec.bench.command_codec"
 """Opens the codecs of a TOML file."""
 
@@ -151,7 +154,7 @@ def _loaded(
 
 
 def nearest_in_bytes(
-    contestant: Contestant, sample: Sample, target: int, *, steps: int = 9
+    contestant: Contestant, sample: Sample, target: int
 ) -> tuple[Contestant, bytes]:
     """The codec at the quality whose file comes nearest to `target` bytes, and that file.
 
@@ -168,7 +171,7 @@ def nearest_in_bytes(
         return len(tries[quality])
 
     if size(low) < target < size(high):
-        for _ in range(steps):
+        for _ in range(BISECTIONS):
             middle = (low + high) / 2
             middle = float(round(middle)) if contestant.whole else middle
             if middle in (low, high) or size(middle) == target:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +93,3 @@ class Census:
         """The identity of what was added."""
         name, size = visible(folder.resolve().name), round(self._pixels / 1e6, 3)
         return Dataset(name, self._images, size, self._digest.hexdigest())
-
-
-def dataset(folder: Path, pictures: Iterable[Sample]) -> Dataset:
-    """The identity of a set of pictures."""
-    census = Census()
-    for picture in pictures:
-        census.add(picture)
-    return census.dataset(folder)

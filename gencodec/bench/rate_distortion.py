@@ -249,11 +249,11 @@ _load_picture = lru_cache(maxsize=4)(load_picture)
 
 
 def _mean(rows: Sequence[Row]) -> Mean:
-    def mean_of(name: str, digits: int) -> float | None:
+    def mean_of(name: str) -> float | None:
         values = [value for row in rows if (value := getattr(row, name)) is not None]
-        return round(sum(values) / len(values), digits) if len(values) == len(rows) else None
+        return round(sum(values) / len(values), 6) if len(values) == len(rows) else None
 
-    scores = {metric.name: mean_of(metric.name, 6) for metric in METRICS}
+    scores = {metric.name: mean_of(metric.name) for metric in METRICS}
     ideal = [row.ideal_bits for row in rows if row.ideal_bits is not None]
     gap = (8 * sum(row.file_bytes for row in rows) / sum(ideal) - 1) * 100 if ideal else None
     return Mean(

@@ -151,11 +151,11 @@ def fuzz_section(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def handful(rows: Sequence[Mean], count: int = ROWS) -> list[Mean]:
-    """At most `count` rows, evenly spread, first and last among them."""
-    if len(rows) <= count:
+def handful(rows: Sequence[Mean]) -> list[Mean]:
+    """At most ROWS of them, evenly spread, first and last among them."""
+    if len(rows) <= ROWS:
         return list(rows)
-    return [rows[round(i * (len(rows) - 1) / (count - 1))] for i in range(count)]
+    return [rows[round(i * (len(rows) - 1) / (ROWS - 1))] for i in range(ROWS)]
 
 
 def _curve_table(rows: Sequence[Mean]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from gencodec.bitstream.container import DEFAULT_LIMITS, Container, Limits, walk
+from gencodec.bitstream.container import DEFAULT_LIMITS, Container, walk
 from gencodec.bitstream.sections import LATENTS, TILES, Section
 from gencodec.errors import LimitError
 
 _CHUNK = 1 << 16
 
 
-def read_front(file: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Container:
+def read_front(file: BinaryIO) -> Container:
     """Return the header and the sections before TILES and LATENTS of the stream that begins here.
 
     Only the header's own check has been made: what the sections say is hearsay until the whole
@@ -23,7 +23,7 @@ def read_front(file: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Container:
         missing = 0
         for span in layout.spans:
             if span.tag not in (TILES, LATENTS):
-                if span.length > limits.max_section_bytes:
+                if span.length > DEFAULT_LIMITS.max_section_bytes:
                     raise LimitError(f"a section has {span.length} bytes")
                 missing = span.length - span.present
         if layout.end is not None or any(span.tag in (TILES, LATENTS) for span in layout.spans):

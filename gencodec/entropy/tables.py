@@ -30,6 +30,7 @@ MAX_SYMBOL = 65535
 # A symbol outside the table costs -log2(tail) bits plus its escape. At 2^-18 a true Gaussian
 # spends under 1e-4 bit a symbol there, and the support stays near 4.6 standard deviations.
 TAIL_MASS = 2.0**-18
+TAKEN_AS_SEEN = 4096.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +133,11 @@ def gaussian_tables(scales: npt.ArrayLike, skip_below: int = 0) -> ScaleTables:
     return ScaleTables(np.concatenate(tables), half_width, skip_below)
 
 
-def fitted_tables(
-    tables: ScaleTables, histograms: Sequence[npt.NDArray[np.int64]], weight: float = 4096.0
-) -> ScaleTables:
+def fitted_tables(tables: ScaleTables, histograms: Sequence[npt.NDArray[np.int64]]) -> ScaleTables:
     """The same tables bent towards counted symbols. For export, never for load.
 
     Args:
-        tables: the starting point, of which `weight` observations are taken as seen.
+        tables: the starting point, of which TAKEN_AS_SEEN observations are.
         histograms: for each scale index the counts of its entries, int64 (2h + 2,) in the order
             of the table; both signs are pooled, as a symbol's sign carries nothing.
     """
@@ -149,7 +148,7 @@ def fitted_tables(
             raise ValueError(f"histogram {index} has shape {counts.shape}, not {start.shape}")
         pooled = counts.astype(np.float64)
         pooled[:-1] = (pooled[:-1] + pooled[-2::-1]) / 2
-        share = pooled + weight * (start / CDF_TOTAL)
+        share = pooled + TAKEN_AS_SEEN * (start / CDF_TOTAL)
         weights = 1 + np.floor(share / share.sum() * (CDF_TOTAL - start.size)).astype(np.int64)
         weights[start.size // 2 - 1] += CDF_TOTAL - weights.sum()  # the rest to symbol 0
         fitted.append(weights.astype(np.uint32))

@@ -62,7 +62,7 @@ def audit_page(a: Audit, pictures: AuditPictures) -> str:
         heading("What this does not show"),
         box(*OTHER_MODELS),
         heading("How this was made"),
-        code("Command:", a.command),
+        code(a.command),
         text(
             f"Weights {a.weights} ({a.weights_id[:8]}), quality {a.quality:g}, seed {a.seed}. "
             + (

@@ -41,7 +41,7 @@ def explain_page(explained: Sequence[tuple[Explanation, Pictures]], command: str
         parts += _one(figures, pictures, alone=len(explained) == 1)
     parts += [
         heading("How this was made"),
-        code("Command:", command),
+        code(command),
         text(
             f"Weights {first.weights} ({first.weights_id[:8]}), seed {first.seed}. Likeness is the "
             "correlation of 8 x 8 block means of luma: 1 the same picture, 0 none at all. The "

@@ -108,9 +108,9 @@ def box(*paragraphs: str) -> str:
     return f'<div class="box">{text(*paragraphs)}</div>'
 
 
-def code(label: str, command: str) -> str:
+def code(command: str) -> str:
     """A command line to repeat."""
-    return f'<p class="soft">{escape(label)} <code>{escape(command)}</code></p>'
+    return f'<p class="soft">Command: <code>{escape(command)}</code></p>'
 
 
 def figure(pixels: Pixels, bold: str, caption: str = "", *, width: int | None = None) -> str:
@@ -122,12 +122,11 @@ def figure(pixels: Pixels, bold: str, caption: str = "", *, width: int | None = 
     )
 
 
-def grid(figures: Sequence[str], columns: int, *, pixels: bool = False) -> str:
-    """Figures side by side; `pixels` shows them enlarged without smoothing."""
+def grid(figures: Sequence[str], columns: int) -> str:
+    """Figures side by side."""
     least = max(5.5, 52 / columns)
-    kind = "grid pixels" if pixels else "grid"
     rule = f"grid-template-columns:repeat(auto-fill,minmax(min(45%,{least:.3g}rem),1fr))"
-    return f'<div class="{kind}" style="{rule}">' + "\n".join(figures) + "</div>"
+    return f'<div class="grid" style="{rule}">' + "\n".join(figures) + "</div>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int = 1) -> str:

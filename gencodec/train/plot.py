@@ -56,11 +56,11 @@ def draw_log(rows: Sequence[dict[str, Any]]) -> bytes:
             for k in range(points)
         ]
         panels.append(Panel(f"{title}, held-out pictures, low to high quality", lines))
-    return draw_panels(panels, "minutes of computing")
+    return draw_panels(panels)
 
 
-def draw_panels(panels: Sequence[Panel], x_label: str) -> bytes:
-    """Panels one below the other over a common x axis, as PNG bytes."""
+def draw_panels(panels: Sequence[Panel]) -> bytes:
+    """Panels one below the other over a common axis of minutes, as PNG bytes."""
     height = PANEL_HEIGHT * len(panels) + 24
     # Drawn larger and shrunk: Pillow's lines have no soft edges of their own.
     sheet = Image.new("RGB", (WIDTH * SCALE, height * SCALE), "white")
@@ -70,7 +70,7 @@ def draw_panels(panels: Sequence[Panel], x_label: str) -> bytes:
     for number, panel in enumerate(panels):
         _draw_panel(pen, panel, x_ticks, number * PANEL_HEIGHT * SCALE)
     place = LEFT * SCALE, (height - 22) * SCALE
-    pen.text(place, x_label, fill=GREY, font=_font(13), anchor="lt")
+    pen.text(place, "minutes of computing", fill=GREY, font=_font(13), anchor="lt")
     sheet = sheet.resize((WIDTH, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)

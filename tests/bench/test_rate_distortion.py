@@ -24,7 +24,7 @@ from gencodec.bench.curves import psnr
 from gencodec.bench.environment import environment
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.own_codec import Gencodec
-from gencodec.bench.pictures import dataset, find_pictures, load_picture
+from gencodec.bench.pictures import Census, Dataset, Sample, find_pictures, load_picture
 from gencodec.bench.rate_distortion import (
     Bug,
     Row,
@@ -54,7 +54,7 @@ def report(rows: list[Row], codec: Gencodec, folder: Path) -> Report:
         what="what",
         weights="base",
         weights_id=codec.weights.digest.hex(),
-        dataset=dataset(folder, pictures),
+        dataset=counted(folder, pictures),
         environment=environment(codec.device),
         codecs=(codec.about,),
         bugs=(Bug("it broke", image="broken"),),
@@ -62,6 +62,13 @@ def report(rows: list[Row], codec: Gencodec, folder: Path) -> Report:
         means=means(rows),
         images=tuple(rows),
     )
+
+
+def counted(folder: Path, pictures: list[Sample]) -> Dataset:
+    census = Census()
+    for picture in pictures:
+        census.add(picture)
+    return census.dataset(folder)
 
 
 def doubled(rows: list[Row]) -> Anchor:
@@ -209,7 +216,7 @@ def test_the_report_names_what_was_measured(report: Report, folder: Path) -> Non
     assert report.dataset.megapixels == pytest.approx((57 * 40 + 18 * 33) / 1e6, abs=1e-3)
     pictures = [load_picture(path) for path in find_pictures(folder)]
     assert [picture.name for picture in pictures] == ["picture0", "picture1"]
-    assert dataset(folder, pictures[::-1]).sha256 != report.dataset.sha256
+    assert counted(folder, pictures[::-1]).sha256 != report.dataset.sha256
     assert {"python", "gencodec", "torch", "constriction"} <= set(report.environment.versions)
 
 
