@@ -9,11 +9,10 @@ A picture without tiles is one tile.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 from gencodec.bitstream import LATENTS, Box, Container, Header, Limits, TileGrid, coded_pixels
@@ -24,7 +23,7 @@ from gencodec.model.config import GROUPS, LATENT_STRIDE
 from gencodec.model.weights import Weights
 
 from .latents import Latents, decode_latents, hyper_positions, quantise
-from .transform import synthesize_strips
+from .transform import joined, synthesize_strips
 from .view import View
 
 AUTO_TILE_SIDE = 1024
@@ -79,11 +78,11 @@ def quantise_tiles(
             yield latents
 
 
-def join_tiles(tiles: Sequence[Tensor], grid: TileGrid | None) -> Tensor:
+def join_tiles(tiles: list[Tensor], grid: TileGrid | None) -> Tensor:
     """What there is of each tile, (1, M, h, w) -> the same of the whole picture."""
     columns = 1 if grid is None else grid.columns
     rows = (tiles[start : start + columns] for start in range(0, len(tiles), columns))
-    return torch.cat([torch.cat(list(row), 3) for row in rows], 2)
+    return joined([joined(row, 3) for row in rows], 2)
 
 
 def tile_parts(latents: Latents, weights: Weights) -> list[bytes]:
@@ -152,8 +151,8 @@ class LatentReader:
                 top, left = self._rows[row].start, self._columns[column].start
                 inside = (_within(rows, top), _within(columns, left))
                 parts.append(self._tile(row * count + column)[:, :, inside[0], inside[1]])
-            bands.append(parts[0] if len(parts) == 1 else torch.cat(parts, 3))
-        return bands[0] if len(bands) == 1 else torch.cat(bands, 2)
+            bands.append(joined(parts, 3))
+        return joined(bands, 2)
 
     def strips(self, view: View) -> Iterator[Pixels]:
         """What g_s makes of a view, as of :func:`synthesize_strips`: (1, rows, columns, 3) each."""

@@ -106,7 +106,7 @@ def latents_at(vae: ImageVae, windows: Iterable[Trunk], step: Tensor) -> Tensor:
                 rows.append([])
                 top = window.rows.start
             rows[-1].append(torch.nan_to_num(y.float()).clamp(-Y_MAX, Y_MAX))
-        return _joined([_joined(row, 3) for row in rows], 2)
+        return joined([joined(row, 3) for row in rows], 2)
 
 
 def synthesize(vae: ImageVae, y_hat: Tensor, step: Tensor, width: int, height: int) -> Pixels:
@@ -195,7 +195,8 @@ def _times(part: slice, factor: int) -> slice:
     return slice(part.start * factor, part.stop * factor)
 
 
-def _joined(parts: list[Tensor], axis: int) -> Tensor:
+def joined(parts: list[Tensor], axis: int) -> Tensor:
+    """Parts end to end; a single one is not copied."""
     return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
 
 

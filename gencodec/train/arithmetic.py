@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gencodec.bench.environment import Environment, environment
 from gencodec.bench.report import write_report
@@ -25,6 +24,7 @@ from gencodec.model.vae import Estimate, ImageVae
 from gencodec.model.weights import load_weights, thaw
 
 from .checkpoint import load_checkpoint
+from .heldout import planes
 from .options import add_common, qualities, read_folder
 from .photos import Photo
 from .plan import TrainingPlan
@@ -45,12 +45,7 @@ class UnroundedConv(LearnedExactConv):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C_in, H, W) -> (B, C_out, H, W)."""
-        weight, bias = self.real()
-        if not x.numel():
-            return x.new_zeros((len(x), len(weight), *x.shape[2:]))
-        if self.depthwise:
-            return functional.conv2d(x, weight, bias, padding=1, groups=len(weight))
-        return functional.conv2d(x, weight, bias)
+        return self.convolved(x, *self.real())
 
 
 class UnroundedTable(LearnedStepTable):
@@ -98,8 +93,7 @@ def cost(exact: ImageVae, plain: ImageVae, pictures: Sequence[Photo], quality: f
     device = next(exact.parameters()).device
     for picture in pictures:
         height, width = (side // LATENT_STRIDE * LATENT_STRIDE for side in picture.pixels.shape[:2])
-        pixels = torch.from_numpy(np.array(picture.pixels[:height, :width]))
-        x = pixels.permute(2, 0, 1)[None].to(device).float() / 255.0
+        x = planes([picture.pixels[:height, :width]]).to(device)
         step = torch.tensor([step_of(quality)], device=device)
         with strict_precision:
             both = [_account(vae.rounded(x, step), x) for vae in (exact, plain)]
