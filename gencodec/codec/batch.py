@@ -5,8 +5,9 @@ While it works on one group, a thread codes the symbols of another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def compress_groups(
     """Streams in the order of the pictures; `alone` makes those of pictures in tiles."""
     streams: list[Future[bytes]] = []
     with ThreadPoolExecutor(1) as coder:
-        for group in _groups([(p.width, p.height) for p in pictures]):
+        for group in _groups([(p.width, p.height, None) for p in pictures]):
             part = [pictures[index] for index in group]
             if choose_grid(part[0].width, part[0].height, "auto") is not None:
                 streams += [coder.submit(alone, picture) for picture in part]
@@ -77,7 +78,7 @@ def decompress_groups(
         pixels = synthesize(weights.vae, y_hat, steps, first.width, first.height)
         return [picture_of(*pair) for pair in zip(part, pixels, strict=True)]
 
-    keys = [(h.width, h.height, h.weights_id, h.tiled) for h in headers]
+    keys = [(h.width, h.height, (h.weights_id, h.tiled)) for h in headers]
     with ThreadPoolExecutor(2 if device.type == "cuda" else 1) as pool:
         return [picture for shown in pool.map(show, list(_groups(keys))) for picture in shown]
 
@@ -87,18 +88,9 @@ def _pack(weights: Weights, picture: Picture, latents: Latents, step: int) -> by
     return pack_stream(header, [tile_parts(latents, weights)], None, side_sections(picture))
 
 
-def _groups(keys: Iterable[tuple[object, ...]]) -> Iterable[list[int]]:
-    """Runs of neighbours with one key, at most BATCH_PIXELS together; a key opens with its size."""
-    group: list[int] = []
-    last: tuple[object, ...] | None = None
-    for index, key in enumerate(keys):
-        width, height = key[0], key[1]
-        assert isinstance(width, int) and isinstance(height, int)
-        full = (len(group) + 1) * width * height > BATCH_PIXELS
-        if group and (key != last or full):
-            yield group
-            group = []
-        group.append(index)
-        last = key
-    if group:
-        yield group
+def _groups(keys: Sequence[tuple[int, int, object]]) -> Iterator[list[int]]:
+    """Runs of neighbours alike in width, height and kind, at most BATCH_PIXELS together."""
+    for (width, height, _), run in groupby(range(len(keys)), keys.__getitem__):
+        places, most = list(run), max(1, BATCH_PIXELS // (width * height))
+        for start in range(0, len(places), most):
+            yield places[start : start + most]

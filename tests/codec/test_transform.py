@@ -127,7 +127,7 @@ def test_large_batches_go_in_parts(
 ) -> None:
     pictures = [photo(20, 20, seed) for seed in range(7)]
     monkeypatch.setattr(batch, "BATCH_PIXELS", 3 * 400)
-    groups = list(batch._groups([(20, 20)] * 7))
+    groups = list(batch._groups([(20, 20, None)] * 7))
     assert [len(group) for group in groups] == [3, 3, 1]
     decoded = tiny.decompress_batch(tiny.compress_batch(pictures))
     assert len(decoded) == 7 and not np.array_equal(decoded[0], decoded[6])
