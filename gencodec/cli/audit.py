@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gencodec.cli import options
 from gencodec.cli.failures import UsageError
-from gencodec.cli.pages import add_page, check_page, command_line, free_target, load_measured
+from gencodec.cli.pages import add_page, command_line, free_target, load_measured
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import encoded, print_text, write_target
 from gencodec.model.quality import DEFAULT_QUALITY
@@ -68,8 +68,7 @@ def run(args: argparse.Namespace) -> int:
     check_groups(args)
     if args.output and args.report and Path(args.output).resolve() == Path(args.report).resolve():
         raise UsageError("-o and --report name the same file")
-    page = check_page(args)
-    report = None if args.report is None else free_target(args.report, force=args.force)
+    page, report = (free_target(n, force=args.force) for n in (args.output, args.report))
     with Reporter("audit", json=args.json, quiet=True) as reporter:
         codec = load_measured(args, args.quality)
         from gencodec.bench.report import to_text

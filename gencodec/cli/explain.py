@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gencodec.bitstream import MAGIC
 from gencodec.cli import options
 from gencodec.cli.info import check_stdin_once
-from gencodec.cli.pages import add_page, check_page, command_line, load_measured
+from gencodec.cli.pages import add_page, command_line, free_target, load_measured
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import encoded, print_text, read_anything, write_target
 from gencodec.model.quality import DEFAULT_QUALITY
@@ -42,7 +42,7 @@ def register(parser: options.CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain every input; the exit code is 1 if one failed or the claim does not hold for it."""
     check_stdin_once(args.inputs)
-    page = check_page(args)
+    page = free_target(args.output, force=args.force)
     explained: list[tuple[Explanation, Pictures]] = []
     with Reporter("explain", json=args.json, quiet=True) as reporter:
         contents: dict[str, bytes | Picture] = {}

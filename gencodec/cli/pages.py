@@ -40,13 +40,10 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def check_page(args: argparse.Namespace) -> Path | None:
-    """Where the page goes; OutputError now, not after minutes, when it cannot go there."""
-    return None if args.output is None else free_target(args.output, force=args.force)
-
-
-def free_target(name: str, *, force: bool) -> Path:
-    """The path, if it may be written."""
+def free_target(name: str | None, *, force: bool) -> Path | None:
+    """The path, if one is named; OutputError now, not after minutes, if it cannot be written."""
+    if name is None:
+        return None
     target = Path(name)
     if target.is_dir():
         raise OutputError(f"cannot write {name}: it is a directory")
