@@ -23,12 +23,13 @@ from gencodec.bench.pictures import name_of
 from gencodec.bitstream import LATENTS, Box, Container, unpack
 from gencodec.codec import DEFAULT_QUALITY, EFFORT_MAX, Codec, Search
 from gencodec.codec.device import choose_device
-from gencodec.codec.latents import CHECK_BYTES, decode_latents
+from gencodec.codec.latents import decode_latents
 from gencodec.codec.recording import RecordingDecoder
 from gencodec.codec.refine import NO_SEARCH
 from gencodec.codec.shelf import open_weights
 from gencodec.codec.tiles import latent_size
 from gencodec.entropy import ideal_bits
+from gencodec.entropy.coding import CHECK_BYTES
 from gencodec.image import Pixels
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.registry import list_weights

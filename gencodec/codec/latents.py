@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gencodec.entropy import Pass, PassDecoder, ScaleTables, encode_passes, ideal_bits
+from gencodec.entropy.coding import CHECK_BYTES
 from gencodec.errors import ChecksumError
 from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.exact import exact_arithmetic
@@ -24,9 +25,6 @@ from gencodec.model.vae import Z_MAX, ImageVae, quantise_symbols, table_rows
 from gencodec.model.weights import Weights
 
 from .conceal import conceal
-
-CHECK_BYTES = 4
-"""symbols_check, in front of the words."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ Pass: TypeAlias = tuple[Symbols, ScaleIndex]
 # An escape is the excess over the half-width in Elias-gamma shape: its bit length, its sign,
 # then the bits under the leading one.
 ESCAPE_LENGTHS = 17
-_CHECK_BYTES = 4
+CHECK_BYTES = 4
+"""Of the check over the symbols, in front of the words."""
+
 _WORD_BYTES = 4
 _LEAST_WORDS = 2  # the start state
 
@@ -56,7 +58,7 @@ def encode_passes(passes: Sequence[Pass], tables: ScaleTables) -> bytes:
         coder.push_uniform(*_escape_digits(escaped))
         for index, span in reversed(list(grouping.groups())):
             coder.push(entries[span], models[index])
-    return check.to_bytes(_CHECK_BYTES, "little") + coder.words().astype("<u4").tobytes()
+    return check.to_bytes(CHECK_BYTES, "little") + coder.words().astype("<u4").tobytes()
 
 
 def ideal_bits(passes: Sequence[Pass], tables: ScaleTables) -> float:
@@ -92,10 +94,10 @@ class PassDecoder:
     """
 
     def __init__(self, payload: bytes, tables: ScaleTables, *, complete: bool = True) -> None:
-        n_words, rest = divmod(max(len(payload) - _CHECK_BYTES, 0), _WORD_BYTES)
+        n_words, rest = divmod(max(len(payload) - CHECK_BYTES, 0), _WORD_BYTES)
         if complete and (rest or n_words < _LEAST_WORDS):
             raise FormatError(f"coded latents cannot be {len(payload)} bytes long")
-        view = memoryview(payload)[_CHECK_BYTES : _CHECK_BYTES + n_words * _WORD_BYTES]
+        view = memoryview(payload)[CHECK_BYTES : CHECK_BYTES + n_words * _WORD_BYTES]
         try:
             self._coder = AnsDecoder(np.frombuffer(view, "<u4"))
         except ValueError as error:
@@ -103,7 +105,7 @@ class PassDecoder:
         self._tables = tables
         self._models = _Models(tables)
         self._complete = complete
-        self._expected_check = int.from_bytes(payload[:_CHECK_BYTES], "little")
+        self._expected_check = int.from_bytes(payload[:CHECK_BYTES], "little")
         self._check = 0
         self._oversized = False
         self.exhausted = self._coder.ran_out

@@ -10,7 +10,7 @@ import numpy as np
 
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bitstream import Header
-from gencodec.codec.latents import CHECK_BYTES
+from gencodec.entropy.coding import CHECK_BYTES
 from gencodec.errors import GencodecError
 from gencodec.image import Pixels
 from gencodec.model.weights import Weights

@@ -30,13 +30,12 @@ from gencodec.codec.stream import as_array
 from gencodec.codec.tiles import latent_size
 from gencodec.codec.transform import synthesize
 from gencodec.entropy import Pass
+from gencodec.entropy.coding import CHECK_BYTES
 from gencodec.image import Pixels, three_channels
 from gencodec.model.config import GROUPS, HYPER_STRIDE
 from gencodec.model.weights import Weights
 
 from .bits import Bits, CodeLengths, Shapes, bit_map, bits_per_pixel, code_lengths, symbol_bits
-
-CHECK_BYTES = 4
 
 
 @dataclass(frozen=True)
