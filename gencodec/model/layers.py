@@ -76,8 +76,13 @@ class StepGain(nn.Module):
 
     def forward(self, step: Tensor) -> Tensor:
         """step: (B,) integers 0..255 -> (B, channels, 1, 1) float32."""
-        position = step.float() * ((len(self.log_gain) - 1) / (FINE_STEPS - 1))
-        left = position.floor().long().clamp(max=len(self.log_gain) - 2)
-        part = (position - left)[:, None]
-        curve = self.log_gain[left] * (1 - part) + self.log_gain[left + 1] * part
-        return torch.exp(curve)[:, :, None, None]
+        return torch.exp(through(self.log_gain, step, FINE_STEPS))[:, :, None, None]
+
+
+def through(knots: Tensor, step: Tensor, steps: int) -> Tensor:
+    """The straight lines through knots (K, channels), evenly spread over 0..steps - 1, at (B,)
+    whole steps: (B, channels)."""
+    position = step.float() * ((len(knots) - 1) / (steps - 1))
+    left = position.floor().long().clamp(max=len(knots) - 2)
+    part = (position - left)[:, None]
+    return knots[left] * (1 - part) + knots[left + 1] * part

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .config import STEPS
 from .exact import FEATURE_SCALE, round_through
+from .layers import through
 
 THAW_ROUNDS = 5000
 """Of a search that ends after some hundreds for tables that were frozen from a curve."""
@@ -39,7 +40,7 @@ class LearnedStepTable(nn.Module):
         self.knots = nn.Parameter(torch.zeros((knots, channels)))
 
     def _curve(self, row: Tensor) -> Tensor:
-        curve = _through(self.knots, row)
+        curve = through(self.knots, row, STEPS)
         return self._round(curve * (FEATURE_SCALE * self.gain))
 
     def _round(self, curve: Tensor) -> Tensor:
@@ -60,14 +61,6 @@ class LearnedStepTable(nn.Module):
         self.knots.copy_(knots / (FEATURE_SCALE * self.gain))
 
 
-def _through(knots: Tensor, row: Tensor) -> Tensor:
-    """The curve through knots (K, channels), at rows (B,) int64: (B, channels)."""
-    position = row.float() * ((len(knots) - 1) / (STEPS - 1))
-    left = position.floor().long().clamp(max=len(knots) - 2)
-    part = (position - left)[:, None]
-    return knots[left] * (1 - part) + knots[left + 1] * part
-
-
 def _knots_of(rows: Tensor, count: int) -> Tensor:
     """Knots (count, channels) float64 of a curve that rounds to rows (64, channels) int32.
 
@@ -75,7 +68,7 @@ def _knots_of(rows: Tensor, count: int) -> Tensor:
     unit from the rows, until nothing does. All such curves are a convex set, which this comes
     ever closer to. Where it is empty, as for rows that were never a curve, some stay off by one.
     """
-    curve = _through(torch.eye(count, dtype=torch.float64), torch.arange(STEPS)).numpy()
+    curve = through(torch.eye(count, dtype=torch.float64), torch.arange(STEPS), STEPS).numpy()
     fit = np.linalg.pinv(curve)
     # Not in torch, whose threads would wait for one another in each of many small steps.
     wanted = rows.cpu().double().numpy()
