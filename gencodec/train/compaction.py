@@ -19,7 +19,6 @@ from torch import Tensor
 
 from gencodec.image import Pixels, atomic_write
 from gencodec.model.compact import MAX_CODE, Grid
-from gencodec.model.config import ModelConfig
 from gencodec.model.registry import find_weights
 from gencodec.model.weights import installed, load_weights, pack_compact, read_weights, thaw
 
@@ -48,10 +47,10 @@ def compact_weights(
     pictures: (H, W, 3) uint8, of the kind the weights are for.  reference: the digest of installed
     weights, 64 digits, that the result needs to be read.  ValueError where it is not installed.
     """
-    metadata, tensors = read_weights(path)
+    weights, (_, tensors) = load_weights(path), read_weights(path)
     before = {} if reference is None else installed(reference)
     cpu = torch.device("cpu")
-    needs = sensitivities(thaw(load_weights(path)), PhotoStore(pictures, cpu), CROPS, SEED)
+    needs = sensitivities(thaw(weights), PhotoStore(pictures, cpu), CROPS, SEED)
     matrices = {
         name: _matrix(value)
         for name, value in tensors.items()
@@ -64,7 +63,7 @@ def compact_weights(
         for name, value in matrices.items()
     }
     grids = fine_grids(apart, {name: _matrix(needs[name]) for name in matrices}, cost)
-    return pack_compact(ModelConfig.from_json(metadata["config"]), tensors, grids, reference)
+    return pack_compact(weights.vae.config, tensors, grids, reference)
 
 
 def fine_grids(
