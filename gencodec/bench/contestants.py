@@ -6,7 +6,7 @@ A contestant is made from a :class:`Recipe`, so that other processes can make th
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -128,7 +128,7 @@ def make_contestant(recipe: Recipe) -> Contestant:
     UnknownRivalError when there is no such codec, ModuleNotFoundError or FileNotFoundError when
     it is not installed here, WeightsError when its weights are not.
     """
-    contestant = _loaded(recipe.name, recipe.model, recipe.device, recipe.threads, recipe.codecs)
+    contestant = _loaded(replace(recipe, quality=None))
     return contestant if recipe.quality is None else contestant.at(recipe.quality)
 
 
@@ -145,11 +145,9 @@ def module_of(name: str, codecs: Path | None) -> str:
 
 
 @lru_cache(maxsize=32)
-def _loaded(
-    name: str, model: str | None, device: str, threads: int, codecs: Path | None
-) -> Contestant:
-    recipe = Recipe(name, model, device, None, threads, codecs)
-    contestant: Contestant = importlib.import_module(module_of(name, codecs)).load(recipe)
+def _loaded(recipe: Recipe) -> Contestant:
+    module = importlib.import_module(module_of(recipe.name, recipe.codecs))
+    contestant: Contestant = module.load(recipe)
     return contestant
 
 

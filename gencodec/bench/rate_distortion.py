@@ -155,7 +155,7 @@ def measure_all(
         if contestant.about in codecs:  # asked for by two names, such as webp and webp:6
             continue
         codecs.append(contestant.about)
-        own = family_of(recipe.name) == OWN_NAME and qualities is not None
+        own = family_of(recipe.name) == OWN_NAME
         for quality in qualities if own and qualities else contestant.qualities:
             for path, digest in digests.items():
                 key = cache.key(contestant.identity, quality, digest)
