@@ -15,27 +15,17 @@ import numpy as np
 import pytest
 
 import gencodec
-from gencodec.bitstream import LATENTS, unpack
+from gencodec.bitstream import unpack
 from gencodec.entropy import PassDecoder
 from gencodec.model.registry import list_weights
 from tests.vectors import reference
+from tests.vectors.make import MAX_GOLDEN_BYTES, symbols_checks
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = sorted(
     path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.gnc")
 )
 SETS = sorted({name.partition("/")[0] for name in NAMES})
-MAX_GOLDEN_BYTES = 60_000
-
-
-def checks_in(stream: bytes) -> list[str]:
-    """The symbols_check of every tile, as written; a picture without tiles is one."""
-    container = unpack(stream)
-    if container.tiles is not None:
-        return [f"{tile.symbols_check:08x}" for tile in container.tiles.tiles]
-    payload = container.section(LATENTS)
-    assert payload is not None
-    return [f"{int.from_bytes(payload[:4], 'little'):08x}"]
 
 
 def expected_checks(vector: Any) -> list[str]:
@@ -82,7 +72,7 @@ def test_header_and_check(name: str, golden: dict[str, Any]) -> None:
     )
     assert len(stream) == expected["file_bytes"]
     assert golden[name].weights_sha256.startswith(header.weights_id.hex())
-    assert checks_in(stream) == expected_checks(golden[name])
+    assert symbols_checks(unpack(stream)) == expected_checks(golden[name])
 
 
 def decoded_passes(
