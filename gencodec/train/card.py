@@ -13,6 +13,17 @@ from .plan import TrainingPlan
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """Weights that may be shipped: the file's bytes and their scores on held-out pictures."""
+
+    data: bytes
+    content_sha256: str
+    config: ModelConfig
+    parameters: int
+    scores: HeldOutScores
+
+
+@dataclass(frozen=True)
 class Predecessor:
     """The weights that new ones are measured beside, on the same pictures."""
 
@@ -40,12 +51,9 @@ class TrainingRecord:
 
 def model_card(
     name: str,
-    config: ModelConfig,
+    weights: Candidate,
     record: TrainingRecord,
-    scores: HeldOutScores,
     *,
-    content_sha256: str,
-    parameters: int,
     data: str,
     before: Predecessor | None = None,
     reference: str | None = None,
@@ -55,15 +63,16 @@ def model_card(
     before: what was shipped until then, measured on the same pictures.  reference: the weights
     that a compact file is told as a difference from.
     """
-    table = _table(scores, before)
+    scores, config, digest = weights.scores, weights.config, weights.content_sha256
+    millions = weights.parameters / 1e6
     return f"""# {name}
 
-Weights of gencodec, content SHA-256 `{content_sha256}`; streams name them `{content_sha256[:8]}`.
+Weights of gencodec, content SHA-256 `{digest}`; streams name them `{digest[:8]}`.
 Licence: Apache-2.0.
 
 ## What it is
 {_purpose(record.plan.distortion)}
-Configuration `{config.name}`: `{config.to_json()}`, {parameters / 1e6:.1f} million parameters.
+Configuration `{config.name}`: `{config.to_json()}`, {millions:.1f} million parameters.
 Transforms are float16 numbers on grids as fine as each matters (`gencodec/train/compaction.py`);
 the prior is int8 weights, int32 biases and integer tables, its arithmetic proven exact at export
 (`gencodec/model/exact.py`).{_needs(reference)}
@@ -89,7 +98,7 @@ tables are Gaussian, bent towards the symbols counted on training pictures.
 
 {_measured_how(scores)}
 
-{table}
+{_table(scores, before)}
 
 ## Measured on Kodak
 

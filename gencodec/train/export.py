@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +23,16 @@ from gencodec.codec.transform import analyze
 from gencodec.entropy import ScaleTables, fitted_tables, gaussian_tables
 from gencodec.errors import WeightsError
 from gencodec.image import Pixels, atomic_write
-from gencodec.model.config import ModelConfig
 from gencodec.model.encoders import with_encoder
 from gencodec.model.registry import MANIFEST, PLAIN
 from gencodec.model.scales import SCALE_LEVELS, SKIP_BELOW, scale_of
 from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import Weights, freeze, load_weights, pack_weights
 
-from .card import Predecessor, TrainingRecord, model_card
+from .card import Candidate, Predecessor, TrainingRecord, model_card
 from .heldout import HeldOutScores, measure_held_out, rounded_curve
 
 TABLE_STEPS = (10, 50, 90, 130, 170, 210, 250)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Weights that may be shipped: the file's bytes and their scores on held-out pictures."""
-
-    data: bytes
-    content_sha256: str
-    config: ModelConfig
-    parameters: int
-    scores: HeldOutScores
 
 
 def plain_weights(vae: ImageVae) -> bytes:
@@ -141,17 +128,7 @@ def ship(
     if any(row["name"] == name for row in manifest["weights"]):
         raise WeightsError(f"weights called {name!r} are already released; choose another name")
     file = f"{name}.safetensors"
-    card = model_card(
-        name,
-        candidate.config,
-        record,
-        candidate.scores,
-        content_sha256=candidate.content_sha256,
-        parameters=candidate.parameters,
-        data=data,
-        before=before,
-        reference=reference,
-    )
+    card = model_card(name, candidate, record, data=data, before=before, reference=reference)
     atomic_write(folder / file, candidate.data, overwrite=False)
     atomic_write(folder / f"{name}.md", card.encode(), overwrite=False)
     if tune == PLAIN:

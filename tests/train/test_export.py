@@ -16,8 +16,8 @@ from gencodec.errors import WeightsError
 from gencodec.model.registry import MANIFEST
 from gencodec.model.weights import load_weights, thaw
 from gencodec.train import export
-from gencodec.train.card import TrainingRecord
-from gencodec.train.export import Candidate, fit_weights, loaded, measured
+from gencodec.train.card import Candidate, TrainingRecord
+from gencodec.train.export import fit_weights, loaded, measured
 from gencodec.train.heldout import measure_held_out
 from gencodec.train.plan import TrainingPlan
 
