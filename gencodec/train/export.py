@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gencodec.bench.curves import Curve, bd_rate
+from gencodec.bench.curves import bd_rate
 from gencodec.codec import Codec
 from gencodec.codec.latents import quantise
 from gencodec.codec.transform import analyze
@@ -121,10 +121,7 @@ def ship(
     if manifest["weights"]:
         taken = manifest.get("tuned", {}).get(tune, manifest["default"])
         before = predecessor(folder, taken, tune, held_out)
-        ours, theirs = (judged(scores, tune) for scores in (candidate.scores, before.scores))
-        gain = bd_rate(ours, theirs)
-        if not gain < 0.0:  # NaN is no better either
-            raise WeightsError(f"these weights are no better than {before.name} ({gain:+.1f} %)")
+        gain = gain_of("these weights are", candidate.scores, before, tune)
     if any(row["name"] == name for row in manifest["weights"]):
         raise WeightsError(f"weights called {name!r} are already released; choose another name")
     file = f"{name}.safetensors"
@@ -152,9 +149,13 @@ def ship(
     return gain
 
 
-def judged(scores: HeldOutScores, tune: str) -> Curve:
-    """The curve by which one is better than another at what both are for."""
-    return scores.curve if tune == PLAIN else scores.structure
+def gain_of(subject: str, scores: HeldOutScores, before: Predecessor, tune: str) -> float:
+    """The BD-rate in percent, by what both are for; WeightsError when it is no better."""
+    pair = (scores, before.scores)
+    gain = bd_rate(*(each.curve if tune == PLAIN else each.structure for each in pair))
+    if not gain < 0.0:  # NaN is no better either
+        raise WeightsError(f"{subject} no better than {before.name} ({gain:+.1f} %)")
+    return gain
 
 
 def predecessor(folder: Path, name: str, tune: str, held_out: Sequence[Pixels]) -> Predecessor:

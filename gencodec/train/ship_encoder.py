@@ -14,19 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gencodec.bench.curves import bd_rate
 from gencodec.errors import WeightsError
 from gencodec.image import Pixels, atomic_write
 from gencodec.model.locate import weights_directory
-from gencodec.model.registry import MANIFEST
+from gencodec.model.registry import MANIFEST, PLAIN
 from gencodec.model.weights import load_weights
 
 from .card import TrainingRecord, encoder_card
-from .export import judged, predecessor
+from .export import gain_of, predecessor
 from .gallery import PICTURES, TRAINED, read_rows
 from .heldout import rounded_curve
 from .notes import read_note
-from .plan import TrainingPlan
 from .product import ENCODER, measured_encoder
 from .run import evaluation_crops
 from .ship import held_out_pixels, read_pictures, record_of
@@ -47,7 +45,7 @@ def ship_encoder(
     what those are themselves trained for.
     """
     tune = record.plan.distortion
-    if tune == TrainingPlan.distortion:
+    if tune == PLAIN:
         raise WeightsError(f"for {tune} the weights have their own encoder")
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (row,) = (row for row in manifest["weights"] if row["name"] == manifest["default"])
@@ -57,9 +55,7 @@ def ship_encoder(
     path = folder / f"{name}.safetensors"
     scores = measured_encoder(data, weights, held_out)
     before = predecessor(folder, row["name"], tune, held_out)
-    gain = bd_rate(judged(scores, tune), judged(before.scores, tune))
-    if not gain < 0.0:  # NaN is no better either
-        raise WeightsError(f"this encoder is no better than {before.name} ({gain:+.1f} %)")
+    gain = gain_of("this encoder is", scores, before, tune)
     card = encoder_card(name, row["name"], record, scores, before=before)
     atomic_write(path, data, overwrite=True)
     atomic_write(folder / f"{name}.md", card.encode(), overwrite=True)
