@@ -38,6 +38,7 @@ SUFFIXES = {
     ".pnm": "PPM",
 }
 _FRONT_BYTES = 65536  # where the boxes of AVIF and HEIF stand
+_JPEG_START, _JPEG_BYTES = b"\xff\xd8", 2**29  # no picture in it is longer; what follows may be
 _NO_ALPHA = {"JPEG", "PPM"}
 _XMP_TIFF_TAG = 700
 
@@ -105,6 +106,8 @@ def _read(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
     # Pillow's readers answer damage with almost any exception, so all of them are caught here.
     try:
         front = stream.read(_FRONT_BYTES)
+        if front.startswith(_JPEG_START):  # something may follow its end
+            front += stream.read(_JPEG_BYTES)
         stream.seek(0)
         with bounded_pillow(max_pixels), open_pillow(stream, front) as image:
             image.info.update(passed_over(image, stream, front))

@@ -36,6 +36,8 @@ _C2PA_CHUNK = b"caBX"
 _FURTHER = "the file holds further images (such as a gain map); only the first is kept"
 _PHOTOSHOP = "Photoshop's own data (paths, layers, ...) are not kept"
 _IPTC = "IPTC data (captions, keywords) are not kept"
+# Between segments, or in coded data, where 00 and RST follow an FF that is not a marker's.
+_JPEG_MARKER, _JPEG_END = re.compile(rb"\xff[^\0\xd0-\xd7\xff]"), b"\xff\xd9"
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
 _PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp", "exif")
 _PNG_TEXTS_REPEATED = ("date:", "icc:", "tiff:", "xmp:", "dc:")
@@ -53,14 +55,14 @@ _GAMMA_TOLERANCE, _PRIMARIES_TOLERANCE = 0.005, 0.001
 def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
     """Return the notes for a loaded image.
 
-    front: the first bytes of its file, where there is one. managed: it has a colour profile, next
-    to which other colour information counts for nothing.
+    front: the first bytes of its file, where there is one; of a JPEG all. managed: it has a colour
+    profile, next to which other colour information counts for nothing.
     """
     notes = []
     if getattr(image, "is_animated", False):
         notes.append("the file holds several images; only the first is kept")
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        notes += _of_jpeg(image)
+        notes += _of_jpeg(image, front)
     if isinstance(image, PngImagePlugin.PngImageFile):
         notes += _of_png(image.info, dict(image.text), managed)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -80,7 +82,7 @@ def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
     return notes
 
 
-def _of_jpeg(image: JpegImagePlugin.JpegImageFile) -> list[str]:
+def _of_jpeg(image: JpegImagePlugin.JpegImageFile, whole: bytes) -> list[str]:
     notes = []
     resources = image.info.get("photoshop")
     resources = resources if isinstance(resources, Mapping) else {}
@@ -94,7 +96,19 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile) -> list[str]:
         notes.append("only the main packet of the XMP is kept, not its extension")
     if image.format == "JPEG" and _pictures_of(image) > 1:
         notes.append(_FURTHER)
+    elif image.format == "JPEG" and not _is_in_motion(image) and _behind_jpeg(whole):
+        notes.append("what follows the end of the JPEG (a video, perhaps) is not kept")
     return notes
+
+
+def _behind_jpeg(data: bytes) -> bytes:
+    """What stands behind the end of the picture, such as a phone's video, but for padding."""
+    at = len(_JPEG_END)
+    while marker := _JPEG_MARKER.search(data, at):
+        if marker[0] == _JPEG_END:
+            return data[marker.end() :].strip(b"\0\xff")
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return b""
 
 
 def _pictures_of(image: JpegImagePlugin.JpegImageFile) -> int:
@@ -164,8 +178,7 @@ def _of_boxes(info: Mapping[Any, Any], front: bytes) -> list[str]:
 
 def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
     notes = []
-    xmp = image.info.get("xmp", b"")
-    if _MOTION.search(xmp.encode("utf-8", "surrogateescape") if isinstance(xmp, str) else xmp):
+    if _is_in_motion(image):
         notes.append("the video of the motion photo is not kept")
     if _has_credentials(image, front):
         notes.append("content credentials (C2PA) are not kept")
@@ -187,6 +200,12 @@ def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
         kind = image.format.replace("JPEG2000", "JPEG 2000")
         notes.append(f"the colour profile in the {kind} is not kept")
     return notes
+
+
+def _is_in_motion(image: Image.Image) -> bool:
+    xmp = image.info.get("xmp", b"")
+    text = xmp.encode("utf-8", "surrogateescape") if isinstance(xmp, str) else xmp
+    return _MOTION.search(text) is not None
 
 
 def _has_credentials(image: Image.Image, front: bytes) -> bool:

@@ -34,6 +34,22 @@ def test_comments(format: str) -> None:
     assert notes(format, comment=b"my garden") == f"the comment in the {format} is not kept"
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(
+    ("behind", "told"),
+    [(b"\0\0\0\x18ftypmp42", True), (b"\xff" * 9 + bytes(99), False), (b"", False)],
+)
+def test_what_follows_the_end_of_a_jpeg(progressive: bool, behind: bytes, told: bool) -> None:
+    """The thumbnail in its EXIF ends before that."""
+    memory, small, exif = io.BytesIO(), io.BytesIO(), Image.Exif()
+    image = Image.effect_noise((99, 99), 60).convert("RGB")
+    image.resize((9, 9)).save(small, "JPEG")
+    exif[0x010E] = small.getvalue()
+    image.save(memory, "JPEG", progressive=progressive, exif=exif, restart_marker_rows=1)
+    said = read_picture(memory.getvalue() + behind).notes
+    assert said == (("what follows the end of the JPEG (a video, perhaps) is not kept",) * told)
+
+
 @pytest.mark.parametrize("sizes", [[(16, 16)], [(16, 16), (64, 64)]])
 def test_the_sizes_of_an_icon(sizes: list[tuple[int, int]]) -> None:
     told = notes("ICO", sizes=sizes)
