@@ -50,6 +50,7 @@ class Teller(Protocol):
     """What a job may tell; see `Reporter`."""
 
     def done(self, line: str, record: Record) -> None: ...
+    def skipped(self, name: str, target: str) -> None: ...
     def note(self, name: str, text: str) -> None: ...
     def detail(self, text: str) -> None: ...
     def progress(self) -> Callable[[float], None]: ...
@@ -70,6 +71,9 @@ class Outbox:
 
     def done(self, line: str, record: Record) -> None:
         self.said.append(("done", (line, dict(record))))
+
+    def skipped(self, name: str, target: str) -> None:
+        self.said.append(("skipped", (name, target)))
 
     def note(self, name: str, text: str) -> None:
         self.said.append(("note", (name, text)))

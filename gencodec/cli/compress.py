@@ -31,7 +31,7 @@ from gencodec.cli.plan import (
     make_plan,
     stream_name,
 )
-from gencodec.cli.reporter import Reporter
+from gencodec.cli.reporter import Record, Reporter
 from gencodec.cli.resume import outdated_stream
 from gencodec.cli.streams import read_anything, write_target
 from gencodec.errors import ImageError
@@ -92,10 +92,10 @@ def run(args: argparse.Namespace) -> int:
     with Reporter("compress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
         for refused in plan.refused:
             reporter.failed(refused.name, refused.error)
-        for job in plan.done:
-            reporter.skipped(job.name, job.target_name)
         # An earlier run may have been ended between writing a result and deleting its source.
         left = plan.done if args.delete_source else ()
+        for job in () if left else plan.done:
+            reporter.skipped(job.name, job.target_name)
         run_jobs((*plan.jobs, *left), compress_one, args, reporter)
     return reporter.exit_code
 
@@ -126,23 +126,24 @@ def outdated(args: argparse.Namespace) -> Callable[[Job], str | None]:
 def compress_one(
     job: Job, args: argparse.Namespace, codec: CodecOnDemand, reporter: Teller
 ) -> None:
-    """Read, compress, check if asked, write, report, delete if asked; raises what goes wrong."""
+    """Read, compress, check if asked, write, delete if asked, report; raises what goes wrong."""
     started = time.perf_counter()
     original = Original.look(job.source) if args.delete_source and job.source else None
     # What is to be proved against its source has to be there whole.
     large = large_rows(job.source, args.max_pixels) if original is None else None
     if large is not None and job.source is not None:
         bytes_in = os.stat(job.source).st_size
-        make_stream(job, large, None, bytes_in, started, args, codec, reporter)
+        reporter.done(*make_stream(job, large, None, bytes_in, started, args, codec, reporter))
         return
     from gencodec.image import PictureRows
 
     picture, bytes_in = read_input(job.source, args.max_pixels)
     if args.strip:
         picture = dataclasses.replace(picture, exif=None, xmp=None)
+    made = None
     if not job.done:
         rows = PictureRows(picture)
-        make_stream(job, rows, picture, bytes_in, started, args, codec, reporter)
+        made = make_stream(job, rows, picture, bytes_in, started, args, codec, reporter)
     if original is not None and job.target is not None:
         delete_original(
             original,
@@ -150,9 +151,14 @@ def compress_one(
             job.target,
             codec=codec.get(),
             max_pixels=args.max_pixels,
-            just_made=not job.done,
+            just_made=made is not None,
             accept_loss=args.accept_loss,
         )
+    if made is not None:
+        reporter.done(*made)
+    else:
+        reporter.skipped(job.name, job.target_name)
+    if original is not None:
         reporter.detail(f"{visible(job.name)}: deleted")
 
 
@@ -165,8 +171,9 @@ def make_stream(
     args: argparse.Namespace,
     codec: CodecOnDemand,
     reporter: Teller,
-) -> None:
-    """Compress rows, with all else that belongs to a picture; check, write and report."""
+) -> tuple[str, Record]:
+    """Compress rows, with all else that belongs to a picture; check and write. Returns what
+    `Reporter.done` takes."""
     notes = list(picture.notes) if picture is not None else []
     if text := warning(rows.width, rows.height):
         notes.append(text)
@@ -184,7 +191,8 @@ def make_stream(
     bpp = 8 * bytes_out / (rows.width * rows.height)
     weights_id = read_header(stream).weights_id
     found = f", quality {made.quality:g} ({made.passes} passes)" if args.searches else ""
-    reporter.done(
+    reporter.detail(f"{visible(job.name)}: weights {weights_label(weights_id)}")
+    return (
         f"{visible(job.name)} -> {visible(job.target_name)}: {bytes_in} -> {bytes_out} bytes, "
         f"{bpp:.3f} bpp{found}, {seconds:.2f} s{', verified' if args.verify else ''}",
         {
@@ -206,7 +214,6 @@ def make_stream(
             "seconds": round(seconds, 4),
         },
     )
-    reporter.detail(f"{visible(job.name)}: weights {weights_label(weights_id)}")
 
 
 def read_input(source: Path | None, max_pixels: int) -> tuple[Picture, int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gencodec.bitstream import read_header
+from gencodec.cli.failures import describe
 from gencodec.cli.loading import weights_name
 from gencodec.cli.resume import bears_time_of
 from gencodec.errors import GencodecError, OutputError
@@ -77,7 +78,10 @@ def delete_original(
         raise _kept("it changed meanwhile")
     if os.path.samefile(original.path, target):
         raise _kept("it is the result itself")
-    os.unlink(original.path)
+    try:
+        os.unlink(original.path)
+    except OSError as error:
+        raise _kept(describe(error)) from error
 
 
 def _from_disk(path: Path) -> bytes:

@@ -153,6 +153,39 @@ def test_a_deletion_that_was_interrupted_is_resumed(album: Path) -> None:
     assert sorted(path.name for path in album.iterdir()) == ["0.gnc", "1.gnc", "2.gnc"]
 
 
+@pytest.mark.usefixtures("known_weights")
+def test_a_deletion_that_is_resumed_is_summed_up(
+    stub: Any, tmp_path: Path, make_photo: Callable[..., Path], capfd: Capture
+) -> None:
+    for index in range(10):
+        make_photo(tmp_path / "album" / f"{index}.png", 9, 9)
+    arguments = ["compress", "-m", "mine", "-r", "album", "-j", "1"]
+    assert main([*arguments, "--quiet"]) == 0
+    assert main([*arguments, "--resume", "--delete-source"]) == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("gencodec: 0 done, 10 done already, ") and "not reached" not in line
+
+
+@pytest.mark.usefixtures("known_weights")
+def test_a_source_that_may_not_be_deleted_is_one_failure(
+    album: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    unlink = os.unlink
+
+    def refused(path: str | Path) -> None:
+        if str(path).endswith(".png"):
+            raise PermissionError(13, "Permission denied")
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", refused)
+    assert main(["compress", "--delete-source", "--json", str(album / "0.png")]) == 1
+    out, err = capfd.readouterr()
+    assert err == f"gencodec: {album / '0.png'}: the original was kept: permission denied\n"
+    (record,) = map(json.loads, out.splitlines())
+    assert not record["ok"] and record["error"] == "the original was kept: permission denied"
+    assert streams(album) == ["0.gnc"]
+
+
 def deep(path: Path) -> None:
     Image.fromarray(np.arange(0, 65000, 1000, dtype=np.uint16).reshape(5, 13)).save(path)
 
