@@ -111,6 +111,8 @@ def check_deletion(args: argparse.Namespace) -> None:
 
 def outdated(args: argparse.Namespace) -> Callable[[Job], str | None]:
     """What --resume asks of a .gnc file that is there."""
+    if args.searches and args.delete_source:
+        return lambda job: "exists and may be far from the target"
     weights_id = default_weights_id(args.tune) if args.model is None else None
     quality = None if args.searches else args.quality
     return partial(

@@ -167,6 +167,17 @@ def test_a_deletion_that_is_resumed_is_summed_up(
 
 
 @pytest.mark.usefixtures("known_weights")
+@pytest.mark.parametrize("target", [["--target-psnr", "40"], ["--target-size", "1MB"]])
+def test_a_target_keeps_the_source_of_an_older_result(
+    album: Path, capfd: Capture, target: list[str]
+) -> None:
+    assert main(["compress", "-q", "0", str(album / "0.png")]) == 0
+    assert main(["compress", "--resume", "--delete-source", *target, str(album / "0.png")]) == 1
+    assert "far from the target (use -f" in capfd.readouterr().err
+    assert (album / "0.png").exists()
+
+
+@pytest.mark.usefixtures("known_weights")
 def test_a_source_that_may_not_be_deleted_is_one_failure(
     album: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
