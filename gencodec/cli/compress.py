@@ -19,7 +19,7 @@ from gencodec.cli.failures import UsageError
 from gencodec.cli.large import large_rows, warning
 from gencodec.cli.loading import (
     CodecOnDemand,
-    default_weights_id,
+    weights_id_of,
     weights_label,
     weights_name,
 )
@@ -113,7 +113,7 @@ def outdated(args: argparse.Namespace) -> Callable[[Job], str | None]:
     """What --resume asks of a .gnc file that is there."""
     if args.searches and args.delete_source:
         return lambda job: "exists and may be far from the target"
-    weights_id = default_weights_id(args.tune) if args.model is None else None
+    weights_id = weights_id_of(args.model, args.tune)
     quality = None if args.searches else args.quality
     return partial(
         outdated_stream,

@@ -65,10 +65,14 @@ def tunes_of(model: str | None) -> Collection[str]:
         return ()  # compressing will say what is wrong with them
 
 
-def default_weights_id(tune: str) -> bytes | None:
-    """The id of the weights that compress uses unless told otherwise; None if there are none."""
+def weights_id_of(model: str | None, tune: str) -> bytes | None:
+    """The id of the weights that compress uses; None if there are none."""
     try:
-        return bytes.fromhex(find_weights(None, tune).id_hex)[:4]
+        if model is not None and model.endswith(".safetensors"):
+            from gencodec.codec import Codec
+
+            return Codec.load(model, device="cpu").weights_id
+        return bytes.fromhex(find_weights(model, tune).id_hex)[:4]
     except (GencodecError, OSError):
         return None  # compressing will say what is wrong with them
 

@@ -86,6 +86,12 @@ def test_resume_overwrites_only_with_force(
     assert main(["compress", "-m", "mine", "-q", quality, "--resume", source]) == 0
 
 
+def test_resume_compares_weights_that_are_named(album: Path, capfd: Capture) -> None:
+    assert main(["compress", "-m", "mine", str(album / "0.png")]) == 0
+    assert main(["compress", "-m", "base", "--resume", str(album / "0.png")]) == 1
+    assert "other weights" in capfd.readouterr().err
+
+
 def test_a_folder_in_a_folder_is_searched_once(album: Path, capfd: Capture) -> None:
     assert main(["compress", "-m", "mine", "-r", str(album.parent), str(album)]) == 0
     assert streams(album) == ["0.gnc", "1.gnc", "2.gnc"]
