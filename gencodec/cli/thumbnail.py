@@ -44,20 +44,23 @@ def run(args: argparse.Namespace) -> int:
     source, target = Path(args.input), None if args.output == "-" else Path(args.output)
     check_terminals([Job(source, target)])
     with Reporter("thumbnail", json=False, quiet=True) as reporter, reporter.attempt(args.input):
-        if target is not None and not is_special(target):
-            check_target(source, target, force=args.force)
-        write_target(target, thumbnail(args), force=True)
+        replace = may_replace(source, target, force=args.force)
+        write_target(target, thumbnail(args), force=replace, source=source)
     return reporter.exit_code
 
 
-def check_target(source: Path, target: Path, *, force: bool) -> None:
-    """Raise OutputError where a file would be lost; an empty one is a file manager's own."""
-    if not os.path.lexists(target):
-        return
+def may_replace(source: Path, target: Path | None, *, force: bool) -> bool:
+    """Whether there is a file to be overwritten: at will, or an empty one, a file manager's own.
+
+    OutputError where a file would be lost.
+    """
+    if target is None or is_special(target) or not os.path.lexists(target):
+        return force
     if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
         raise OutputError(f"output {visible(str(target))} is also the input")
     if not force and not (os.path.isfile(target) and os.path.getsize(target) == 0):
         raise OutputError(f"output {visible(str(target))} exists already (use -f to overwrite)")
+    return True
 
 
 def thumbnail(args: argparse.Namespace) -> bytes:

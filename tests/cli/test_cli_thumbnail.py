@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import shutil
 import subprocess
 import xml.etree.ElementTree
@@ -14,6 +16,7 @@ from PIL import Image
 from gencodec import pillow
 from gencodec.bitstream import MAGIC
 from gencodec.cli import main
+from gencodec.cli import thumbnail as command
 from gencodec.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +54,29 @@ def test_no_file_is_lost(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert len(capfd.readouterr().err.splitlines()) == 3
     assert main(["thumbnail", "-f", str(source), str(target)]) == 0
     assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_that_appears_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target, make = tmp_path / "out.png", command.thumbnail
+
+    def slow(args: argparse.Namespace) -> bytes:
+        target.write_bytes(b"precious")
+        return make(args)
+
+    monkeypatch.setattr(command, "thumbnail", slow)
+    assert main(["thumbnail", str(PHOTO), str(target)]) == 1
+    assert target.read_bytes() == b"precious" and "exists" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such permissions")
+def test_a_thumbnail_is_read_by_those_who_may_read_its_file(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.gnc", tmp_path / "a.png"
+    source.write_bytes(PHOTO.read_bytes())
+    source.chmod(0o600)
+    assert main(["thumbnail", str(source), str(target)]) == 0
+    assert target.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_thumbnail_to_stdout(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
