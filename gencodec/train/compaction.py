@@ -17,10 +17,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gencodec.errors import WeightsError
 from gencodec.image import Pixels, atomic_write
 from gencodec.model.compact import MAX_CODE, Grid
 from gencodec.model.registry import find_weights
-from gencodec.model.weights import installed, load_weights, pack_compact, read_weights, thaw
+from gencodec.model.weights import (
+    files_of,
+    installed,
+    load_weights,
+    pack_compact,
+    read_weights,
+    thaw,
+)
 
 from .options import new_file, positive
 from .rest import trained_pictures
@@ -122,19 +130,27 @@ def add_reference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference",
         metavar="NAME",
-        help="shipped weights, needed to read the result, that it is told as a difference from",
+        help="shipped weights, needed to read the result, that it is told as a difference from; "
+        "not such as are told so themselves",
     )
 
 
 def reference_of(args: argparse.Namespace) -> str | None:
-    """The digest of the weights named by :func:`add_reference`; WeightsError if unknown."""
-    return None if args.reference is None else find_weights(args.reference).id_hex
+    """The digest of the weights named by :func:`add_reference`; WeightsError if unknown, or told
+    as a difference themselves."""
+    if args.reference is None:
+        return None
+    entry = find_weights(args.reference)
+    if files_of(entry.path) != (entry.path,):
+        raise WeightsError(f"--reference {entry.name}: these are told as a difference themselves")
+    return entry.id_hex
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, put on grids, write what is smaller."""
+    reference = reference_of(args)
     pictures = trained_pictures(args.dirs, args.every)
-    data = compact_weights(args.weights, pictures, reference=reference_of(args))
+    data = compact_weights(args.weights, pictures, reference=reference)
     atomic_write(args.output, data, overwrite=False)
     before = args.weights.stat().st_size
     print(f"{args.output}: {len(data)} bytes, {before} before", file=sys.stderr)

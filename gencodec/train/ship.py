@@ -172,7 +172,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make compact, measure, compare with what is shipped, and ship if better."""
-    folder = args.folder or weights_directory()
+    folder, reference = args.folder or weights_directory(), reference_of(args)
     runs = [*args.earlier, args.training_run]
     pictures = read_pictures(runs, folder, args.made_of)
     table = listed(pictures, args.manifest)
@@ -180,7 +180,6 @@ def run(args: argparse.Namespace) -> int:
     records.insert(0, record_of(runs[0], pictures, args.made_of))
     held_out = evaluation_crops(held_out_pixels(pictures, args.sources))
     samples = trained_pictures(args.sources, max(1, len(pictures) // SAMPLES))
-    reference = reference_of(args)
     data = compact_weights(args.training_run / WEIGHTS, samples, reference=reference)
     candidate = measured(data, held_out)
     cpu = torch.device("cpu")

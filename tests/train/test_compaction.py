@@ -150,8 +150,10 @@ def test_the_command(
     data = output.read_bytes()
     assert main(command) == 1  # nothing is overwritten
     assert output.read_bytes() == data
-    assert main([*command[:-1], str(tmp_path / "x"), "--reference", "no-such"]) == 1
-    assert "no-such" in capsys.readouterr().err
+    for name, words in (("no-such", "no shipped weights"), ("base-7", "a difference themselves")):
+        assert main([*command[:-1], str(tmp_path / "x"), "--reference", name]) == 1
+        error = capsys.readouterr().err
+        assert words in error and name in error
     assert not (tmp_path / "x").exists()
     # A compact file is one like any other: it may be put on grids again.
     again = tmp_path / "again.safetensors"
