@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ from gencodec.cli.failures import (
 from gencodec.cli.loading import CodecOnDemand
 from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Record, Reporter
+from gencodec.cli.resume import bears_time_of
 from gencodec.errors import GencodecError
 from gencodec.processes import end_with_parent, usable_cores
 
@@ -131,7 +132,8 @@ def _run_in_workers(
         suspects += broken
     # A worker died while these were under way (of memory, most likely). Alone, each is judged for
     # itself.
-    for job in suspects:
+    for suspect in suspects:
+        job = replace(suspect, done=suspect.done or _was_written(suspect, args))
         if _run_pool(iter([job]), work, args, reporter, 1) is not None:
             reporter.failed(job.name, WorkerDiedError("the process died (out of memory?)"))
             reporter.advance()
@@ -172,6 +174,13 @@ def _unfinished(under_way: dict[Future[Outbox], Job], reporter: Reporter) -> lis
         else:
             lost.append(job)
     return lost
+
+
+def _was_written(job: Job, args: argparse.Namespace) -> bool:
+    """Whether a job came as far as its result; when all began there was none."""
+    if job.source is None or job.target is None or args.force:
+        return False
+    return job.target.exists() and bears_time_of(job.target, job.source)
 
 
 @contextmanager

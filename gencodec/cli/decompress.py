@@ -104,6 +104,9 @@ def decompress_one(
     reporter: Teller,
 ) -> None:
     """Read, decompress, write, report; raises whatever goes wrong."""
+    if job.done:
+        reporter.skipped(job.name, job.target_name)
+        return
     started = time.perf_counter()
     stream, may_be_cut = views.first_bytes(read_stream(job.source), args)
     container = views.look(stream, may_be_cut, args)

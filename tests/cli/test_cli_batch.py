@@ -408,6 +408,49 @@ def test_a_job_that_kills_its_process_fails_alone(
     assert (tmp_path / "second").exists() == (beginning == ONE_BEGINS_SLOWLY)
 
 
+WORK_THAT_DIES_WHEN_IT_HAS_WRITTEN = """
+import argparse, os
+from pathlib import Path
+from gencodec.cli.batch import run_jobs
+from gencodec.cli.plan import Job
+from gencodec.cli.reporter import Reporter
+from gencodec.cli.streams import write_target
+
+def work(job, args, codec, teller):
+    if job.done:
+        teller.skipped(job.name, job.target_name)
+        return
+    write_target(job.target, b"result", force=args.force, source=job.source)
+    if job.name == "a":
+        os._exit(9)
+    teller.done("b done", {})
+
+if __name__ == "__main__":
+    args = argparse.Namespace(jobs=2, threads=None, model=None, device="cpu", force=False)
+    with Reporter("test", json=False, verbose=True) as reporter:
+        jobs = [Job(Path(name), Path(name + ".out")) for name in ("a", "b")]
+        run_jobs(jobs, work, args, reporter)
+    raise SystemExit(reporter.exit_code)
+"""
+
+
+def test_what_was_written_before_a_process_died_is_done(tmp_path: Path, checkout: Path) -> None:
+    (tmp_path / "script.py").write_text(WORK_THAT_DIES_WHEN_IT_HAS_WRITTEN)
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"source")
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "a -> a.out: done already" in done.stderr.splitlines()
+    assert {(tmp_path / f"{name}.out").read_bytes() for name in ("a", "b")} == {b"result"}
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_two_processes_killed_and_resumed(
     run: Any, tmp_path: Path, make_photo: Callable[..., Path], checkout: Path
