@@ -181,3 +181,10 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubCodec:
     monkeypatch.setitem(sys.modules, "gencodec.codec", module)
     monkeypatch.chdir(tmp_path)
     return codec
+
+
+@pytest.fixture
+def album(stub: StubCodec, tmp_path: Path) -> Path:
+    for index in range(3):
+        make_photo(tmp_path / "album" / f"{index}.png", 17 + index, 9)
+    return tmp_path / "album"
