@@ -91,9 +91,17 @@ def positive(text: str) -> int:
     return value
 
 
+def file_name(text: str) -> str:
+    """A name that is not empty: `pathlib` would take that of a script's unset variable for the
+    current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
+
+
 def add_inputs(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
     """The positional arguments: one or more files."""
-    parser.add_argument("inputs", nargs="+", metavar=metavar, help=text)
+    parser.add_argument("inputs", nargs="+", type=file_name, metavar=metavar, help=text)
 
 
 def add_output(parser: argparse.ArgumentParser, *, output: str, wanted: str) -> None:

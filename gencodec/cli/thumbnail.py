@@ -20,7 +20,7 @@ SCALES = (8, 4, 2)
 
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments: those that a desktop's thumbnailer entry can fill in."""
-    parser.add_argument("input", metavar="INPUT.gnc", help="stream")
+    parser.add_argument("input", type=options.file_name, metavar="INPUT.gnc", help="stream")
     parser.add_argument(
         "output", metavar="OUT.png", help="file to write, new or still empty, or '-' for stdout"
     )

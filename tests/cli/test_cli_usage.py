@@ -50,6 +50,7 @@ CASES = {
         ["decompress", "a.gnc", "--format", "png", "-o", "a.jpg"],
         "contradicts",
     ),
+    "empty input": (["compress", "-r", "--delete-source", ""], "empty"),
     "empty output": (["compress", "a.png", "-o", ""], "empty"),
     "models takes no file": (["models", "a.gnc"], "a.gnc"),
 }
