@@ -215,8 +215,8 @@ class Reporter:
             else:
                 sys.stderr.write(line + "\n")
                 sys.stderr.flush()
-        except BrokenPipeError:
-            pass  # losing the words must not lose the work
+        except OSError:
+            pass  # losing the words (a reader gone, a full disk) must not lose the work
 
 
 def size(count: int) -> str:

@@ -63,6 +63,15 @@ def test_stdout_on_a_full_disk(tmp_path: Path, make_stream: MakeStream, args: st
 
 
 @posix
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_stderr_on_a_full_disk(tmp_path: Path, make_stream: MakeStream) -> None:
+    (tmp_path / "a.gnc").write_bytes(make_stream())
+    result = shell("gnc info --json missing.gnc a.gnc 2> /dev/full", tmp_path)
+    assert result.returncode == 1
+    assert [b'"ok": true' in line for line in result.stdout.splitlines()] == [False, True]
+
+
+@posix
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_standard_streams(tmp_path: Path, make_stream: MakeStream, closed: str) -> None:
     (tmp_path / "a.gnc").write_bytes(make_stream())
