@@ -89,25 +89,21 @@ def write_target(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make folder {target.parent}: {describe(error)}") from error
-    atomic_write(target, data, overwrite=force, mode=_mode_beside(source))
-    if source is not None:
-        _copy_time(source, target)
+    state = _state_of_file(source)
+    if state is None:
+        atomic_write(target, data, overwrite=force)
+        return
+    mode, times = 0o600 | (state.st_mode & 0o666), (state.st_atime_ns, state.st_mtime_ns)
+    atomic_write(target, data, overwrite=force, mode=mode, times=times)
 
 
-def _mode_beside(source: Path | None) -> int:
-    """Permission bits for a result, of which the umask takes its own."""
+def _state_of_file(source: Path | None) -> os.stat_result | None:
+    """None for what is no file: it has no time or permissions of a picture."""
     with suppress(OSError):
         state = os.stat(source) if source is not None else None
         if state is not None and stat.S_ISREG(state.st_mode):
-            return 0o600 | (state.st_mode & 0o666)
-    return 0o666
-
-
-def _copy_time(source: Path, target: Path) -> None:
-    with suppress(OSError):
-        state = os.stat(source)
-        if stat.S_ISREG(state.st_mode) and stat.S_ISREG(os.stat(target).st_mode):
-            os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns))
+            return state
+    return None
 
 
 def _stdin() -> BinaryIO:

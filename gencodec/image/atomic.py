@@ -24,14 +24,20 @@ EVERYONE = 0o666
 
 
 def atomic_write(
-    path: PathLike, data: bytes | Writer, *, overwrite: bool, mode: int = EVERYONE
+    path: PathLike,
+    data: bytes | Writer,
+    *,
+    overwrite: bool,
+    mode: int = EVERYONE,
+    times: tuple[int, int] | None = None,
 ) -> None:
     """Write `data`, or what the callable writes, to `path` in one step.
 
     The bytes go to a temporary sibling, reach the disk, and then take the name; until then the
     old file stands, and after a failure nothing is left. With `overwrite` False an existing
     target is refused, also one that appears meanwhile. Permission bits are what the umask leaves
-    of `mode`; a symbolic link is followed. A device or pipe (/dev/null) is written directly.
+    of `mode`; `times` are those of access and change in nanoseconds, if not now, where the system
+    allows it. A symbolic link is followed. A device or pipe (/dev/null) is written directly.
     OutputError for whatever the operating system refuses.
     """
     name = os.fspath(path)
@@ -45,7 +51,7 @@ def atomic_write(
             return
         if not overwrite and os.path.lexists(name):
             raise _exists(name)
-        _write_sibling(name, data, overwrite, mode)
+        _write_sibling(name, data, overwrite, mode, times)
     except OSError as error:
         reason = error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
@@ -67,7 +73,13 @@ def check_place(path: PathLike) -> None:
         raise OutputError(f"cannot write {name}: its directory may not be written to")
 
 
-def _write_sibling(name: str, data: bytes | Writer, overwrite: bool, mode: int) -> None:
+def _write_sibling(
+    name: str,
+    data: bytes | Writer,
+    overwrite: bool,
+    mode: int,
+    times: tuple[int, int] | None,
+) -> None:
     target = os.path.realpath(name)
     folder = os.path.dirname(target)
     # A fixed length: the target's own name may already be as long as the file system allows.
@@ -79,6 +91,9 @@ def _write_sibling(name: str, data: bytes | Writer, overwrite: bool, mode: int) 
                 _fill(stream, data)
                 stream.flush()
                 os.fsync(stream.fileno())
+        if times is not None:
+            with contextlib.suppress(OSError):
+                os.utime(temporary, ns=times)
         if overwrite:
             os.replace(temporary, target)
         else:

@@ -180,6 +180,21 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_bytes() == b"new"
 
 
+def test_a_file_bears_its_time_when_it_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends in between would leave it with another."""
+    replace, seen = os.replace, []
+
+    def spy(one: str, other: str) -> None:
+        seen.append(os.stat(one).st_mtime_ns)
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", spy)
+    atomic_write(tmp_path / "a", b"data", overwrite=True, times=(10**9, 2 * 10**9))
+    assert seen == [2 * 10**9] == [(tmp_path / "a").stat().st_mtime_ns]
+
+
 @POSIX
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_devices_are_written_directly(overwrite: bool) -> None:
