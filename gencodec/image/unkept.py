@@ -26,6 +26,12 @@ _TIFF_TAGS_ELSEWHERE = {*PHOTO_TAGS, *PHOTO_DIRECTORIES, _IPTC_OF_TIFF, *_PHOTOS
 _TIFF_TAGS_ELSEWHERE |= {700, 34675, 32995, 32996, 32997, 32998, 59932, 59933}
 _UNSPECIFIED = 0  # what an extra sample of a TIFF may be for
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
+# What begins segments that are kept, told in another note, or of the file and not of the picture.
+_JPEG_SEGMENTS = (
+    *(b"Exif\0", b"http://ns.adobe.com/x", b"ICC_PROFILE\0", b"MPF\0", b"Photoshop "),
+    *(b"JFIF\0", b"JFXX\0", b"AVI1", b"Adobe", b"Ducky"),
+)
+_C2PA_SEGMENT = b"JP"  # of APP11: JPEG's universal metadata boxes
 _PICTURES_OF_MPF = 0xB001
 _GAIN_MAP_BRAND = b"tmap"  # of the files of ISO 21496-1, among the brands that a file names first
 # What phones write that append a video to the picture.
@@ -94,6 +100,14 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile, whole: bytes) -> list[str]:
         notes.append("the comment in the JPEG is not kept")
     if any(kind == "APP1" and data.startswith(_EXTENDED_XMP) for kind, data in image.applist):
         notes.append("only the main packet of the XMP is kept, not its extension")
+    told = (*_JPEG_SEGMENTS, _C2PA_SEGMENT) if _has_credentials(image, whole) else _JPEG_SEGMENTS
+    others = [
+        f"{kind} {name[0].decode()}" if (name := re.match(rb"\w+", data)) else kind
+        for kind, data in image.applist
+        if kind != "COM" and data.strip(b"\0") and not data.startswith(told)
+    ]
+    if others:
+        notes.append(f"segments of the JPEG are not kept ({_listed(list(dict.fromkeys(others)))})")
     if image.format == "JPEG" and _pictures_of(image) > 1:
         notes.append(_FURTHER)
     elif image.format == "JPEG" and not _is_in_motion(image) and _behind_jpeg(whole):

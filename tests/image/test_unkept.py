@@ -50,6 +50,16 @@ def test_what_follows_the_end_of_a_jpeg(progressive: bool, behind: bytes, told: 
     assert said == (("what follows the end of the JPEG (a video, perhaps) is not kept",) * told)
 
 
+def test_segments_of_a_jpeg() -> None:
+    """As of thermal cameras, which have their measurements there, many segments long."""
+    memory = io.BytesIO()
+    heat, blank = b"\xff\xe1\0\x0cFLIR\0heat!", b"\xff\xe5\0\4\0\0"
+    Image.linear_gradient("L").save(memory, "JPEG", exif=Image.Exif(), xmp=b"<x/>", dpi=(72, 72))
+    data = memory.getvalue()
+    said = read_picture(data[:2] + heat * 9 + blank + b"\xff\xeb\0\4\0\1" + data[2:]).notes
+    assert said == ("segments of the JPEG are not kept (APP1 FLIR, APP11)",)
+
+
 @pytest.mark.parametrize("sizes", [[(16, 16)], [(16, 16), (64, 64)]])
 def test_the_sizes_of_an_icon(sizes: list[tuple[int, int]]) -> None:
     told = notes("ICO", sizes=sizes)
@@ -163,8 +173,9 @@ def test_content_credentials() -> None:
     memory, other = io.BytesIO(), io.BytesIO()
     Image.linear_gradient("L").save(memory, "JPEG")
     data = memory.getvalue()
-    for kind, body, expected in ((0xEB, b"JP..jumb..c2pa", told), (0xEB, b"JP..jumb", ())):
-        segment = struct.pack(">BBH", 0xFF, kind, 2 + len(body)) + body
+    other_boxes = ("segments of the JPEG are not kept (APP11 JP)",)
+    for body, expected in ((b"JP..jumb..c2pa", told), (b"JP..jumb", other_boxes)):
+        segment = struct.pack(">HH", 0xFFEB, 2 + len(body)) + body
         assert read_picture(data[:2] + segment + data[2:]).notes == expected
     chunk = PngImagePlugin.PngInfo()
     chunk.add(b"caBX", b"jumb")
