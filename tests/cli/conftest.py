@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import types
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from PIL import Image
 from gencodec.bitstream import Container, Header, Section, pack, read_header, unpack
 from gencodec.cli import main
 from gencodec.errors import ChecksumError
+from gencodec.image import PixelRows
 from gencodec.model.quality import step_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -124,12 +124,12 @@ class StubCodec:
     fail: BaseException | None = None
     loads: int = 0
 
-    def compress_picture(
-        self, picture: object, *, quality: float, tile: int | str | None, search: object
+    def compress_rows(
+        self, source: PixelRows, *, quality: float, rest: list[Section], **how: object
     ) -> bytes:
         if self.fail is not None:
             raise self.fail
-        pixels = picture.pixels  # type: ignore[attr-defined]
+        pixels = source.rows(0, source.height)
         header = Header(
             weights_id=STUB_ID,
             step=step_of(quality),
@@ -138,7 +138,7 @@ class StubCodec:
             grey=pixels.ndim == 2,
         )
         latents = zlib.compress(pixels.tobytes())
-        return pack(Container(header, (Section(LATENTS, latents),), True))
+        return pack(Container(header, (*rest, Section(LATENTS, latents)), True))
 
     def decompress_picture(
         self, data: bytes, *, max_pixels: int, allow_truncated: bool = False, **view: object
@@ -166,7 +166,7 @@ class StubCodec:
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubCodec:
-    """Replace gencodec.codec by a stub that needs no weights, and work in tmp_path."""
+    """Replace the codec by a stub that needs no weights, and work in tmp_path."""
     codec = StubCodec()
 
     class Loader:
@@ -175,10 +175,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StubCodec:
             codec.loads += 1
             return codec
 
-    module = types.ModuleType("gencodec.codec")
-    module.Codec = Loader  # type: ignore[attr-defined]
-    module.Search = lambda effort, tune: None  # type: ignore[attr-defined]  # it does not look
-    monkeypatch.setitem(sys.modules, "gencodec.codec", module)
+    monkeypatch.setattr("gencodec.codec.Codec", Loader)
     monkeypatch.chdir(tmp_path)
     return codec
 
