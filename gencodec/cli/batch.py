@@ -177,10 +177,11 @@ def _unfinished(under_way: dict[Future[Outbox], Job], reporter: Reporter) -> lis
 
 
 def _was_written(job: Job, args: argparse.Namespace) -> bool:
-    """Whether a job came as far as its result; when all began there was none."""
-    if job.source is None or job.target is None or args.force:
+    """Whether a job came as far as its result, or as deleting its source after that; when all
+    began there was no result."""
+    if job.source is None or job.target is None or args.force or not job.target.exists():
         return False
-    return job.target.exists() and bears_time_of(job.target, job.source)
+    return not job.source.exists() or bears_time_of(job.target, job.source)
 
 
 @contextmanager

@@ -129,6 +129,10 @@ def compress_one(
     job: Job, args: argparse.Namespace, codec: CodecOnDemand, reporter: Teller
 ) -> None:
     """Read, compress, check if asked, write, delete if asked, report; raises what goes wrong."""
+    to_delete = args.delete_source and job.source is not None and job.source.exists()
+    if job.done and not to_delete:
+        reporter.skipped(job.name, job.target_name)
+        return
     started = time.perf_counter()
     original = Original.look(job.source) if args.delete_source and job.source else None
     # What is to be proved against its source has to be there whole.

@@ -224,24 +224,28 @@ def test_a_job_that_kills_its_process_fails_alone(
 
 
 WORK_THAT_DIES_WHEN_IT_HAS_WRITTEN = """
-import argparse, os
+import argparse, os, sys
 from pathlib import Path
 from gencodec.cli.batch import run_jobs
+from gencodec.cli.compress import compress_one
 from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import write_target
 
 def work(job, args, codec, teller):
     if job.done:
-        teller.skipped(job.name, job.target_name)
+        compress_one(job, args, codec, teller)
         return
     write_target(job.target, b"result", force=args.force, source=job.source)
     if job.name == "a":
+        if args.delete_source:
+            job.source.unlink()
         os._exit(9)
     teller.done("b done", {})
 
 if __name__ == "__main__":
     args = argparse.Namespace(jobs=2, threads=None, model=None, device="cpu", force=False)
+    args.delete_source = sys.argv[1] == "delete"
     with Reporter("test", json=False, verbose=True) as reporter:
         jobs = [Job(Path(name), Path(name + ".out")) for name in ("a", "b")]
         run_jobs(jobs, work, args, reporter)
@@ -249,12 +253,15 @@ if __name__ == "__main__":
 """
 
 
-def test_what_was_written_before_a_process_died_is_done(tmp_path: Path, checkout: Path) -> None:
+@pytest.mark.parametrize("source", ["keep", "delete"])
+def test_what_was_written_before_a_process_died_is_done(
+    tmp_path: Path, checkout: Path, source: str
+) -> None:
     (tmp_path / "script.py").write_text(WORK_THAT_DIES_WHEN_IT_HAS_WRITTEN)
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"source")
     done = subprocess.run(
-        [sys.executable, "script.py"],
+        [sys.executable, "script.py", source],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(checkout)},
         capture_output=True,
