@@ -26,10 +26,11 @@ _TIFF_TAGS_ELSEWHERE = {*PHOTO_TAGS, *PHOTO_DIRECTORIES, _IPTC_OF_TIFF, *_PHOTOS
 _TIFF_TAGS_ELSEWHERE |= {700, 34675, 32995, 32996, 32997, 32998, 59932, 59933}
 _UNSPECIFIED = 0  # what an extra sample of a TIFF may be for
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
+_GAIN_MAP_SEGMENT = b"urn:iso:std:iso:ts:21496"  # ISO 21496-1's version, before the map itself
 # What begins segments that are kept, told in another note, or of the file and not of the picture.
 _JPEG_SEGMENTS = (
     *(b"Exif\0", b"http://ns.adobe.com/x", b"ICC_PROFILE\0", b"MPF\0", b"Photoshop "),
-    *(b"JFIF\0", b"JFXX\0", b"AVI1", b"Adobe", b"Ducky"),
+    *(b"JFIF\0", b"JFXX\0", b"AVI1", b"Adobe", b"Ducky", _GAIN_MAP_SEGMENT),
 )
 _C2PA_SEGMENT = b"JP"  # of APP11: JPEG's universal metadata boxes
 _PICTURES_OF_MPF = 0xB001

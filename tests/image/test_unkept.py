@@ -51,12 +51,16 @@ def test_what_follows_the_end_of_a_jpeg(progressive: bool, behind: bytes, told: 
 
 
 def test_segments_of_a_jpeg() -> None:
-    """As of thermal cameras, which have their measurements there, many segments long."""
+    """As of thermal cameras, which have their measurements there, many segments long. That a gain
+    map follows is told of the map."""
     memory = io.BytesIO()
     heat, blank = b"\xff\xe1\0\x0cFLIR\0heat!", b"\xff\xe5\0\4\0\0"
+    gain_map = b"\xff\xe2\0\x22urn:iso:std:iso:ts:21496:-1\0" + bytes(4)
     Image.linear_gradient("L").save(memory, "JPEG", exif=Image.Exif(), xmp=b"<x/>", dpi=(72, 72))
     data = memory.getvalue()
-    said = read_picture(data[:2] + heat * 9 + blank + b"\xff\xeb\0\4\0\1" + data[2:]).notes
+    said = read_picture(
+        data[:2] + heat * 9 + blank + gain_map + b"\xff\xeb\0\4\0\1" + data[2:]
+    ).notes
     assert said == ("segments of the JPEG are not kept (APP1 FLIR, APP11)",)
 
 
