@@ -45,6 +45,7 @@ _PHOTOSHOP = "Photoshop's own data (paths, layers, ...) are not kept"
 _IPTC = "IPTC data (captions, keywords) are not kept"
 # Between segments, or in coded data, where 00 and RST follow an FF that is not a marker's.
 _JPEG_MARKER, _JPEG_END = re.compile(rb"\xff[^\0\xd0-\xd7\xff]"), b"\xff\xd9"
+_PADDING = b"\0 \t\r\n" + _JPEG_END  # also by scripts that print a line's end behind a file
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
 _PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp", "exif")
 _PNG_TEXTS_REPEATED = ("date:", "icc:", "tiff:", "xmp:", "dc:")
@@ -121,7 +122,7 @@ def _behind_jpeg(data: bytes) -> bytes:
     at = len(_JPEG_END)
     while marker := _JPEG_MARKER.search(data, at):
         if marker[0] == _JPEG_END:
-            return data[marker.end() :].strip(b"\0\xff")
+            return data[marker.end() :].strip(_PADDING)
         at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
     return b""
 

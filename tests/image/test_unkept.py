@@ -37,7 +37,12 @@ def test_comments(format: str) -> None:
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize(
     ("behind", "told"),
-    [(b"\0\0\0\x18ftypmp42", True), (b"\xff" * 9 + bytes(99), False), (b"", False)],
+    [
+        (b"\0\0\0\x18ftypmp42", True),
+        (b"\xff" * 9 + bytes(99), False),
+        (b"\xff\xd9\r\n", False),
+        (b"", False),
+    ],
 )
 def test_what_follows_the_end_of_a_jpeg(progressive: bool, behind: bytes, told: bool) -> None:
     """The thumbnail in its EXIF ends before that."""
