@@ -112,7 +112,7 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile, whole: bytes) -> list[str]:
         notes.append(f"segments of the JPEG are not kept ({_listed(list(dict.fromkeys(others)))})")
     if image.format == "JPEG" and _pictures_of(image) > 1:
         notes.append(_FURTHER)
-    elif image.format == "JPEG" and not _is_in_motion(image) and _behind_jpeg(whole):
+    elif image.format == "JPEG" and not _is_in_motion(image, whole) and _behind_jpeg(whole):
         notes.append("what follows the end of the JPEG (a video, perhaps) is not kept")
     return notes
 
@@ -194,7 +194,7 @@ def _of_boxes(info: Mapping[Any, Any], front: bytes) -> list[str]:
 
 def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
     notes = []
-    if _is_in_motion(image):
+    if _is_in_motion(image, front):
         notes.append("the video of the motion photo is not kept")
     if _has_credentials(image, front):
         notes.append("content credentials (C2PA) are not kept")
@@ -218,10 +218,12 @@ def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
     return notes
 
 
-def _is_in_motion(image: Image.Image) -> bool:
+def _is_in_motion(image: Image.Image, front: bytes) -> bool:
+    """By its XMP, which outlives the video where a JPEG was edited."""
     xmp = image.info.get("xmp", b"")
     text = xmp.encode("utf-8", "surrogateescape") if isinstance(xmp, str) else xmp
-    return _MOTION.search(text) is not None
+    is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
+    return _MOTION.search(text) is not None and (not is_jpeg or _behind_jpeg(front) != b"")
 
 
 def _has_credentials(image: Image.Image, front: bytes) -> bool:

@@ -173,8 +173,15 @@ def test_png_texts_that_repeat_exif(block: bool) -> None:
 )
 @pytest.mark.parametrize("format", ["JPEG", "WEBP"])
 def test_the_video_of_a_motion_photo(format: str, said: bytes, told: bool) -> None:
-    expected = "the video of the motion photo is not kept" if told else ""
-    assert notes(format, xmp=b"<x " + said + b"/>") == expected
+    memory = io.BytesIO()
+    Image.linear_gradient("L").save(memory, format, xmp=b"<x " + said + b"/>")
+    video = b"\0\0\0\x18ftypmp42" if told else b""
+    (*notes,) = read_picture(memory.getvalue() + video).notes
+    assert notes == ["the video of the motion photo is not kept"] * told
+
+
+def test_a_motion_photo_that_was_edited_has_no_video_to_lose() -> None:
+    assert notes("JPEG", xmp=b'<x GCamera:MotionPhoto="1"/>') == ""
 
 
 def test_content_credentials() -> None:
