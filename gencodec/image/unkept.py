@@ -33,18 +33,20 @@ _JPEG_SEGMENTS = (
     *(b"JFIF\0", b"JFXX\0", b"AVI1", b"Adobe", b"Ducky", _GAIN_MAP_SEGMENT),
 )
 _C2PA_SEGMENT = b"JP"  # of APP11: JPEG's universal metadata boxes
-_PICTURES_OF_MPF = 0xB001
+_LIST_OF_MPF, _PREVIEW_OF_MPF = 0xB002, "Large Thumbnail"
 _GAIN_MAP_BRAND = b"tmap"  # of the files of ISO 21496-1, among the brands that a file names first
 # What phones write that append a video to the picture.
 _MOTION = re.compile(rb"Camera:(MotionPhoto|MicroVideo)\s*(=\s*[\"']|>)\s*1\b")
 # Where a picture says in a signed way who made it: a box of AVIF and HEIF, a chunk of PNG.
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _C2PA_CHUNK = b"caBX"
+_SEVERAL = "the file holds several images; only the first is kept"
 _FURTHER = "the file holds further images (such as a gain map); only the first is kept"
 _PHOTOSHOP = "Photoshop's own data (paths, layers, ...) are not kept"
 _IPTC = "IPTC data (captions, keywords) are not kept"
 # Between segments, or in coded data, where 00 and RST follow an FF that is not a marker's.
-_JPEG_MARKER, _JPEG_END = re.compile(rb"\xff[^\0\xd0-\xd7\xff]"), b"\xff\xd9"
+_JPEG_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PADDING = b"\0 \t\r\n" + _JPEG_END  # also by scripts that print a line's end behind a file
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
 _PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp", "exif")
@@ -67,8 +69,8 @@ def unkept(image: Image.Image, front: bytes, *, managed: bool) -> list[str]:
     profile, next to which other colour information counts for nothing.
     """
     notes = []
-    if getattr(image, "is_animated", False):
-        notes.append("the file holds several images; only the first is kept")
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        notes.append(_SEVERAL)
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         notes += _of_jpeg(image, front)
     if isinstance(image, PngImagePlugin.PngImageFile):
@@ -110,29 +112,36 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile, whole: bytes) -> list[str]:
     ]
     if others:
         notes.append(f"segments of the JPEG are not kept ({_listed(list(dict.fromkeys(others)))})")
-    if image.format == "JPEG" and _pictures_of(image) > 1:
-        notes.append(_FURTHER)
-    elif image.format == "JPEG" and not _is_in_motion(image, whole) and _behind_jpeg(whole):
+    behind = _pictures_behind(image)
+    if any(_PREVIEW_OF_MPF not in kind for kind in behind):
+        notes.append(_SEVERAL if image.format == "MPO" else _FURTHER)
+    elif not _is_in_motion(image, whole) and _behind_jpeg(whole, previews=len(behind)):
         notes.append("what follows the end of the JPEG (a video, perhaps) is not kept")
     return notes
 
 
-def _behind_jpeg(data: bytes) -> bytes:
-    """What stands behind the end of the picture, such as a phone's video, but for padding."""
-    at = len(_JPEG_END)
-    while marker := _JPEG_MARKER.search(data, at):
-        if marker[0] == _JPEG_END:
-            return data[marker.end() :].strip(_PADDING)
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    return b""
+def _behind_jpeg(data: bytes, *, previews: int = 0) -> bytes:
+    """What stands behind the end of the picture, such as a phone's video, but for padding and so
+    many smaller versions of it."""
+    at = 0
+    for _ in range(1 + previews):
+        at = max(at, data.find(_JPEG_START, at) + len(_JPEG_START))
+        while marker := _JPEG_MARKER.search(data, at):
+            at = marker.end()
+            if marker[0] == _JPEG_END:
+                break
+            at += int.from_bytes(data[at : at + 2], "big")
+        else:
+            return b""
+    return data[at:].strip(_PADDING)
 
 
-def _pictures_of(image: JpegImagePlugin.JpegImageFile) -> int:
+def _pictures_behind(image: Any) -> list[str]:
+    """The kinds of pictures behind a JPEG that it lists; cameras put previews there."""
     try:
-        directory: Any = image._getmp()
-        return int(directory[_PICTURES_OF_MPF]) if directory else 1
-    except Exception:  # a broken directory: Pillow finds no other pictures either
-        return 1
+        return [one["Attribute"]["MPType"] for one in (image._getmp() or {})[_LIST_OF_MPF][1:]]
+    except Exception:  # a broken directory or none: Pillow finds no other pictures either
+        return []
 
 
 def _of_png(info: Mapping[Any, Any], texts: Mapping[str, object], managed: bool) -> list[str]:

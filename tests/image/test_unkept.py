@@ -16,6 +16,8 @@ from gencodec.image.unkept import unkept
 from tests.image.tiffs import tiff
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "test" / "oddformats"
+SEVERAL = "the file holds several images; only the first is kept"
+BEHIND = "what follows the end of the JPEG (a video, perhaps) is not kept"
 
 
 def notes(format: str, **options: Any) -> str:
@@ -51,8 +53,28 @@ def test_what_follows_the_end_of_a_jpeg(progressive: bool, behind: bytes, told: 
     image.resize((9, 9)).save(small, "JPEG")
     exif[0x010E] = small.getvalue()
     image.save(memory, "JPEG", progressive=progressive, exif=exif, restart_marker_rows=1)
-    said = read_picture(memory.getvalue() + behind).notes
-    assert said == (("what follows the end of the JPEG (a video, perhaps) is not kept",) * told)
+    assert read_picture(memory.getvalue() + behind).notes == ((BEHIND,) * told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "behind", "told"),
+    [
+        (0, b"", [SEVERAL]),
+        (0x010001, b"", []),
+        (0x010002, bytes(99), []),
+        (0x010002, b"\0\0\0\x18ftypmp42", [BEHIND]),
+    ],
+)
+def test_a_preview_behind_a_jpeg(kind: int, behind: bytes, told: list[str]) -> None:
+    """As cameras put it there, of the size of a screen: nothing is lost with it."""
+    memory = io.BytesIO()
+    image = Image.linear_gradient("L").convert("RGB")
+    image.save(memory, "MPO", save_all=True, append_images=[image.resize((64, 64))])
+    data = memory.getvalue()
+    length = len(data) - data.rindex(b"\xff\xd8")
+    entry, of_a_kind = (struct.pack("<2L", each, length) for each in (0, kind))
+    assert data.count(entry) == 1
+    assert [*read_picture(data.replace(entry, of_a_kind) + behind).notes] == told
 
 
 def test_segments_of_a_jpeg() -> None:
