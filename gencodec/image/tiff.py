@@ -36,6 +36,9 @@ def ready_tiff(image: Image.Image) -> bool:
     """
     if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.tile:
         return False
+    xmp = image.info.get("xmp")
+    if isinstance(xmp, str):  # of type ASCII, of which Pillow makes text and then cannot search it
+        image.info["xmp"] = xmp.encode("latin-1", "replace")
     tags = image.tag_v2
     photometric, planes = integers(tags, _PHOTOMETRIC)[:1], integers(tags, _PLANES)[:1]
     if SUB_IFDS in tags and any(kind & _REDUCED for kind in integers(tags, NEW_SUBFILE_TYPE)):

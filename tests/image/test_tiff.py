@@ -109,6 +109,15 @@ def test_the_thumbnail_of_a_raw_photo_is_not_the_picture(order: str) -> None:
     assert picture.notes == ("the file holds further images (SubIFDs); only the first is kept",)
 
 
+@pytest.mark.parametrize("kind", [1, 2, 7])
+def test_xmp_of_any_type(kind: int) -> None:
+    """As BYTE, which it should be, as ASCII, or UNDEFINED."""
+    xmp = "<x:xmpmeta xmlns:x='adobe:ns:meta/'>Jörg</x:xmpmeta>".encode()
+    text = [*xmp, 0] if kind == 2 else [*xmp]
+    picture = read_picture(tiff((6, 4), [RAMP.tobytes()], {BITS: (3, [8]), 700: (kind, text)}, "<"))
+    assert picture.xmp == xmp
+
+
 def test_the_photos_tags_keep_their_bytes() -> None:
     """To a TIFF and from one they are written anew, by a Pillow that takes all text for ASCII."""
     ascii_text, short, long, undefined, name = 2, 3, 4, 7, "Jörg Müller\0".encode()
