@@ -138,7 +138,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     The picture is written upright, as every .gnc file is. OSError when it cannot be compressed.
     """
     from gencodec.image import picture_from_pil
-    from gencodec.image.metadata import exif_bytes
+    from gencodec.image.metadata import PNG_XMP, exif_bytes
 
     options = dict(image.encoderinfo)
     shown = image.copy()
@@ -156,6 +156,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         if name == "exif" or name in options:
             # As texts of a PNG hold them; those of EXIF are in what getexif gave.
             shown.info.pop(f"Raw profile type {name}", None)
+        if name == "xmp" and name in options:
+            shown.info.pop(PNG_XMP, None)
         if value:
             shown.info[name] = value
     quality = options.get("quality", DEFAULT_QUALITY)

@@ -20,6 +20,7 @@ from gencodec.image.tiff import PHOTO_DIRECTORIES, PHOTO_TAGS
 MAX_METADATA_BYTES = 16 * 2**20
 
 STORED_EXIF = "exif of the file"  # in `info`, where "exif" is not it
+PNG_XMP = "XML:com.adobe.xmp"  # the text in a PNG
 
 _EXIF_PREFIX = b"Exif\0\0"
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
@@ -48,6 +49,8 @@ def read_metadata(image: Image.Image) -> Metadata:
     xmp = _bytes(image.info.get("xmp"))
     if xmp is None:
         xmp = _text_profile(image.info.get("Raw profile type xmp"))
+    if xmp is None:  # libvips writes a chunk of another kind, in which Pillow does not look for it
+        xmp = image.info.get(PNG_XMP, "").encode("latin-1", "replace") or None
     if xmp is not None:
         xmp = reset_in_xmp(xmp)
     return Metadata(

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image, JpegImagePlugin, PngImagePlugin, PsdImagePlugin, TiffImagePlugin, TiffTags
 
 from gencodec.image.blocks import BOXES, IPTC
+from gencodec.image.metadata import PNG_XMP
 from gencodec.image.tiff import EXTRA_SAMPLES, PHOTO_DIRECTORIES, PHOTO_TAGS, SUB_IFDS, integers
 
 _IPTC_BLOCK = 0x0404  # of the resources in Photoshop's JPEG segment
@@ -49,7 +50,7 @@ _JPEG_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PADDING = b"\0 \t\r\n" + _JPEG_END  # also by scripts that print a line's end behind a file
 # Texts of PNG that are kept as metadata, and those in which ImageMagick repeats other metadata.
-_PNG_TEXTS_KEPT = ("XML:com.adobe.xmp", "Raw profile type exif", "Raw profile type xmp", "exif")
+_PNG_TEXTS_KEPT = (PNG_XMP, "Raw profile type exif", "Raw profile type xmp", "exif")
 _PNG_TEXTS_REPEATED = ("date:", "icc:", "tiff:", "xmp:", "dc:")
 # White, red, green and blue of sRGB, as a PNG states them.
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)

@@ -103,13 +103,22 @@ def test_metadata_come_back_and_can_be_replaced_or_left_out() -> None:
     assert other.getexif()[0x010E] == "yours" and other.info["xmp"] == b"<y/>"
 
 
-@pytest.mark.parametrize("name", ["exif", "xmp"])
-def test_what_a_png_holds_as_text_can_be_left_out(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("exif", "Raw profile type exif"),
+        ("xmp", "Raw profile type xmp"),
+        ("xmp", "XML:com.adobe.xmp"),
+    ],
+)
+def test_what_a_png_holds_as_text_can_be_left_out(name: str, key: str) -> None:
+    """As ImageMagick writes it, or libvips."""
     exif = Image.Exif()
     exif[0x010E] = "my garden"
-    block = {"exif": exif.tobytes(), "xmp": b"<x/>"}[name]
+    block = {"exif": exif.tobytes(), "xmp": "<x>Jörg</x>".encode()}[name]
     texts, memory = PngImagePlugin.PngInfo(), io.BytesIO()
-    texts.add_text(f"Raw profile type {name}", f"\n{name}\n{len(block):8}\n{block.hex()}\n")
+    text = f"\n{name}\n{len(block):8}\n{block.hex()}\n"
+    texts.add_text(key, text if key.startswith("Raw") else block.decode("latin-1"), zip=True)
     ramps().save(memory, "PNG", pnginfo=texts)
     image = Image.open(memory)
     assert opened(saved(image)).info == {name: block}
