@@ -11,7 +11,7 @@ from PIL import Image, PsdImagePlugin
 from gencodec.image.boxes import boxes
 from gencodec.image.metadata import MAX_METADATA_BYTES, STORED_EXIF
 
-IPTC, BOXES = "iptc", "boxes"
+IPTC, BOXES = "IPTC of the file", "boxes of the file"  # no text of a PNG, which are in `info` too
 _UUIDS = {
     b"JpgTiffExif->JP2": "exif",
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",

@@ -171,8 +171,9 @@ def test_png_texts() -> None:
     texts = PngImagePlugin.PngInfo()
     texts.add_text("Title", "my garden")
     texts.add_itxt("Author", "me")
+    texts.add_text("boxes", "10 20 30 40")
     texts.add_text("date:create", "2020")
-    assert notes("PNG", pnginfo=texts) == "texts in the PNG are not kept (Title, Author)"
+    assert notes("PNG", pnginfo=texts) == "texts in the PNG are not kept (Title, Author, boxes)"
 
 
 @pytest.mark.parametrize("block", [False, True])
