@@ -107,7 +107,7 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile, whole: bytes) -> list[str]:
         notes.append("only the main packet of the XMP is kept, not its extension")
     told = (*_JPEG_SEGMENTS, _C2PA_SEGMENT) if _has_credentials(image, whole) else _JPEG_SEGMENTS
     others = [
-        f"{kind} {name[0].decode()}" if (name := re.match(rb"\w+", data)) else kind
+        f"{kind} {name[0].decode()}" if (name := re.match(rb"\w{1,20}", data)) else kind
         for kind, data in image.applist
         if kind != "COM" and data.strip(b"\0") and not data.startswith(told)
     ]
@@ -116,8 +116,9 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile, whole: bytes) -> list[str]:
     behind = _pictures_behind(image)
     if any(_PREVIEW_OF_MPF not in kind for kind in behind):
         notes.append(_SEVERAL if image.format == "MPO" else _FURTHER)
-    elif not _is_in_motion(image, whole) and _behind_jpeg(whole, previews=len(behind)):
-        notes.append("what follows the end of the JPEG (a video, perhaps) is not kept")
+    elif (rest := _behind_jpeg(whole, previews=len(behind))) and not _is_in_motion(image, whole):
+        # A phone's time and country are a hundred bytes, its video millions.
+        notes.append(f"what follows the end of the JPEG is not kept ({len(rest)} bytes)")
     return notes
 
 

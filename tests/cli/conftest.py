@@ -135,7 +135,6 @@ class StubCodec:
             step=step_of(quality),
             width=pixels.shape[1],
             height=pixels.shape[0],
-            grey=pixels.ndim == 2,
         )
         latents = zlib.compress(pixels.tobytes())
         return pack(Container(header, (*rest, Section(LATENTS, latents)), True))
@@ -150,8 +149,8 @@ class StubCodec:
         header = read_header(data)
         payload = unpack(data).section(LATENTS)
         assert payload is not None
-        shape = (header.height, header.width) + (() if header.grey else (3,))
-        pixels = np.frombuffer(zlib.decompress(payload), np.uint8).reshape(shape)
+        pixels = np.frombuffer(zlib.decompress(payload), np.uint8)
+        pixels = pixels.reshape(header.height, header.width, 3)
         return picture_from_array(pixels)
 
     def verify(self, data: bytes, *, max_pixels: int) -> None:

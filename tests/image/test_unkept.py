@@ -17,7 +17,7 @@ from tests.image.tiffs import tiff
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "test" / "oddformats"
 SEVERAL = "the file holds several images; only the first is kept"
-BEHIND = "what follows the end of the JPEG (a video, perhaps) is not kept"
+BEHIND = "what follows the end of the JPEG is not kept (9 bytes)"
 
 
 def notes(format: str, **options: Any) -> str:
