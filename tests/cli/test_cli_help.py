@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,23 +95,6 @@ def test_light_work_imports_nothing_heavy(
         timeout=60,
     )
     assert result.stdout.decode().splitlines()[-1] == "heavy: []", result.stderr.decode()
-
-
-def test_help_starts_quickly(run: Run) -> None:
-    # 0.3 s is the promise; the fastest of a few runs, as the machine may be busy.
-    def seconds() -> float:
-        started = time.perf_counter()
-        run("--help")
-        return time.perf_counter() - started
-
-    bare = min(_bare_start() for _ in range(3))
-    assert min(seconds() for _ in range(5)) < bare + 0.3
-
-
-def _bare_start() -> float:
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
-    return time.perf_counter() - started
 
 
 def test_unknown_command(run: Run, one_error: OneError) -> None:
