@@ -253,7 +253,7 @@ def test_no_progress_bar_elsewhere(run: Run, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="PyTorch brings libgomp on Linux")
 @pytest.mark.parametrize(
     ("chosen", "count"),
-    [({}, b"1000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, b"0"), ({"GOMP_SPINCOUNT": "77"}, b"77")],
+    [({}, b"5000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, b"0"), ({"GOMP_SPINCOUNT": "77"}, b"77")],
 )
 def test_threads_wait_briefly_unless_told_otherwise(
     run: Run, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], count: bytes
