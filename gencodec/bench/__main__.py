@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gencodec.bench import figures, footprint, formats, tiling
+from gencodec.bench import figures, formats, memory, tiling
 from gencodec.errors import GencodecError
 
 
@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     tiling.register(row)
     row.set_defaults(run=tiling.run)
     row = commands.add_parser("memory", help="how much memory compress and decompress take")
-    footprint.register(row)
-    row.set_defaults(run=footprint.run)
+    memory.register(row)
+    row.set_defaults(run=memory.run)
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from gencodec.bench.cold import Cold, Memory, measure_cold
 from gencodec.bench.contestants import Contestant, Recipe, make_contestant, nearest_in_bytes
 from gencodec.bench.jobs import reason_of
-from gencodec.bench.memory import Cold, Memory, measure_cold
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Sample, load_picture
 from gencodec.bench.rate_distortion import Bug

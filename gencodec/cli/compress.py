@@ -129,12 +129,12 @@ def compress_one(
     job: Job, args: argparse.Namespace, codec: CodecOnDemand, reporter: Teller
 ) -> None:
     """Read, compress, check if asked, write, delete if asked, report; raises what goes wrong."""
-    to_delete = args.delete_source and job.source is not None and job.source.exists()
-    if job.done and not to_delete:
+    to_delete = job.source if args.delete_source else None
+    if job.done and (to_delete is None or not to_delete.exists()):
         reporter.skipped(job.name, job.target_name)
         return
     started = time.perf_counter()
-    original = Original.look(job.source) if args.delete_source and job.source else None
+    original = None if to_delete is None else Original.look(to_delete)
     # What is to be proved against its source has to be there whole.
     large = large_rows(job.source, args.max_pixels) if original is None else None
     if large is not None and job.source is not None:

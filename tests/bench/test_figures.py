@@ -14,12 +14,12 @@ from PIL import Image
 from gencodec.bench import drawing
 from gencodec.bench.__main__ import main
 from gencodec.bench.anchors import read_anchors
+from gencodec.bench.cold import Cold, Memory
 from gencodec.bench.command import Report
 from gencodec.bench.comparison import Delta
 from gencodec.bench.contestants import OWN_NAME, About
 from gencodec.bench.environment import Environment
 from gencodec.bench.figures import stale_documents
-from gencodec.bench.memory import Cold, Memory
 from gencodec.bench.metrics import METRICS
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import Dataset, Sample

@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from gencodec.bench.anchors import Anchor
+from gencodec.bench.cold import Cold, Memory
 from gencodec.bench.command import Plan, Report
 from gencodec.bench.comparison import deltas
 from gencodec.bench.contestants import OWN_NAME, About, Recipe
 from gencodec.bench.environment import Environment
-from gencodec.bench.memory import Cold, Memory
 from gencodec.bench.page import page_data, page_text, write_page
 from gencodec.bench.page.views import Shot, View, Views, busiest, make_views
 from gencodec.bench.pictures import Dataset, find_pictures

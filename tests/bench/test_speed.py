@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 
 from gencodec.bench import compressai_codec, speed
+from gencodec.bench.cold import Cold, Memory, measure_cold
 from gencodec.bench.command import Plan, racing_recipes
 from gencodec.bench.contestants import OWN_NAME, Recipe, make_contestant, nearest_in_bytes
 from gencodec.bench.environment import peak_memory
-from gencodec.bench.memory import Cold, Memory, measure_cold
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.pictures import find_pictures, load_picture
 from gencodec.bench.rate_distortion import measure
