@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gencodec.bitstream import read_header
 from gencodec.cli import options, targets
 from gencodec.cli.batch import Teller, run_jobs
-from gencodec.cli.deletion import Original, delete_original
+from gencodec.cli.deletion import Original, delete_original, no_smaller
 from gencodec.cli.failures import UsageError
 from gencodec.cli.large import large_rows, warning
 from gencodec.cli.loading import (
@@ -192,6 +192,9 @@ def make_stream(
         codec.get().verify(stream, max_pixels=args.max_pixels)
     write_target(job.target, stream, force=args.force, source=job.source)
     bytes_out = len(stream)
+    if text := no_smaller(bytes_out, bytes_in):
+        notes.append(text)
+        reporter.note(job.name, text)
     seconds = time.perf_counter() - started - (codec.seconds - unloaded)
 
     bpp = 8 * bytes_out / (rows.width * rows.height)

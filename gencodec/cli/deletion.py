@@ -41,6 +41,14 @@ class Original:
         return cls(path, state)
 
 
+def no_smaller(result: int, source: int) -> str | None:
+    """What is to be said of a result with so many bytes, made of a file with so many; None where
+    it is smaller."""
+    if result < source:
+        return None
+    return f"the result is no smaller ({result} bytes, of {source}), and lossy; a lower -q may help"
+
+
 def delete_original(
     original: Original,
     picture: Picture,
@@ -65,7 +73,7 @@ def delete_original(
         back = codec.decompress_picture(data, max_pixels=max_pixels)
         problem = _difference(picture, back)
         if problem is None and not accept_loss:
-            problem = _loss(picture, data)
+            problem = _loss(picture, data) or no_smaller(len(data), original.state.st_size)
         if problem is None and not (accept_loss and just_made):
             problem = _unlikeness(picture, back)
     except (GencodecError, OSError) as error:

@@ -98,10 +98,20 @@ def link(path: Path) -> None:
     path.symlink_to("elsewhere.png")
 
 
+def small_already(path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    Image.fromarray(noise).save(path, quality=1)
+
+
 @pytest.mark.usefixtures("known_weights")
 @pytest.mark.parametrize(
     ("name", "make", "words"),
-    [("a.png", deep, "16-bit"), ("a.gif", animated, "several images"), ("a.png", link, "link")],
+    [
+        ("a.png", deep, "16-bit"),
+        ("a.gif", animated, "several images"),
+        ("a.png", link, "link"),
+        ("a.jpg", small_already, "no smaller"),
+    ],
 )
 def test_a_source_stays_where_something_would_be_lost(
     stub: Any,
@@ -118,10 +128,13 @@ def test_a_source_stays_where_something_would_be_lost(
 
 
 @pytest.mark.usefixtures("known_weights")
-def test_a_loss_may_be_accepted(stub: Any, tmp_path: Path) -> None:
-    deep(tmp_path / "a.png")
-    assert main(["compress", "--delete-source", "--accept-loss", "a.png"]) == 0
-    assert not (tmp_path / "a.png").exists() and (tmp_path / "a.gnc").exists()
+@pytest.mark.parametrize(("name", "make"), [("a.png", deep), ("a.jpg", small_already)])
+def test_a_loss_may_be_accepted(
+    stub: Any, tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / name)
+    assert main(["compress", "--delete-source", "--accept-loss", name]) == 0
+    assert not (tmp_path / name).exists() and (tmp_path / "a.gnc").exists()
 
 
 @pytest.mark.usefixtures("known_weights")

@@ -230,6 +230,17 @@ def test_notes_are_told_and_recorded(photos: Path, capfd: Capture) -> None:
     assert json.loads(capfd.readouterr().out)["notes"]
 
 
+def test_a_result_that_is_no_smaller_is_told(photos: Path, capfd: Capture) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    Image.fromarray(noise).save(photos / "small.jpg", quality=1)
+    assert main(["compress", "small.jpg", "--json"]) == 0
+    record = json.loads(capfd.readouterr().out)
+    assert record["bytes_out"] > record["bytes_in"]
+    assert "no smaller" in record["notes"][-1]
+    assert main(["compress", "photos/one.png", "--json"]) == 0
+    assert not json.loads(capfd.readouterr().out)["notes"]
+
+
 def test_max_pixels_bounds_both_ways(photos: Path, capfd: Capture) -> None:
     assert main(["compress", "photos/one.png", "--max-pixels", "4094"]) == 1
     assert main(["compress", "photos/one.png", "--max-pixels", "4095"]) == 0
