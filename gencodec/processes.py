@@ -1,4 +1,4 @@
-"""How many processes there may be at work, and when they end."""
+"""How many processes there may be at work, on what memory, and when they end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
+
+_GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def usable_cores() -> int:
@@ -13,6 +17,25 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def usable_memory() -> int | None:
+    """Bytes of memory that this process and its like may take, taken or not; None if unknown.
+
+    The machine's, or less where a control group (Linux, version 2) around the process allows less.
+    """
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
+    own, root = _GROUPS
+    with suppress(OSError, StopIteration):
+        path = next(line[4:] for line in own.read_text().splitlines() if line.startswith("0::/"))
+        for folder in (root / path, *(root / path).parents):
+            if folder.is_relative_to(root):
+                with suppress(OSError, ValueError):  # the outermost has no limit, most say "max"
+                    memory = min(memory, int((folder / "memory.max").read_text()))
+    return memory
 
 
 def end_with_parent() -> None:

@@ -37,13 +37,14 @@ from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Record, Reporter
 from gencodec.cli.resume import bears_time_of
 from gencodec.errors import GencodecError
-from gencodec.processes import end_with_parent, usable_cores
+from gencodec.processes import end_with_parent, usable_cores, usable_memory
 
 # Each worker loads torch and the weights, about two seconds and 350 MB, and takes more than a
 # gigabyte for a photograph of 12 megapixels; more than eight would wait for the disk or the memory
-# instead of the processor.
+# instead of the processor. Other programs want memory too.
 LEAST_FILES_A_WORKER = 8
 MOST_WORKERS = 8
+MEMORY_A_WORKER = 2 * 10**9
 _AHEAD = 2  # jobs a worker has been given, so that it never waits for the next
 
 
@@ -116,8 +117,11 @@ def worker_count(asked: int | None, jobs: int, threads: int | None) -> int:
     """Worker processes for so many jobs; 1 means none but this process."""
     if asked is not None:
         return max(1, min(asked, jobs))
-    cores = min(threads or MOST_WORKERS, usable_cores(), MOST_WORKERS)
-    return max(1, min(cores, jobs // LEAST_FILES_A_WORKER))
+    most = min(threads or MOST_WORKERS, usable_cores(), MOST_WORKERS)
+    memory = usable_memory()
+    if memory is not None:
+        most = min(most, memory // MEMORY_A_WORKER)
+    return max(1, min(most, jobs // LEAST_FILES_A_WORKER))
 
 
 def _run_in_workers(

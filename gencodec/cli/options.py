@@ -157,7 +157,8 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="N",
         help="files at a time, each in a process of its own (default: as many as pay, up to one a "
-        "core and eight in all; each takes 350 MB of memory, and up to 100 bytes a pixel)",
+        "core, one for each 2 GB of memory, and eight in all; each takes 350 MB, and up to 100 "
+        "bytes a pixel)",
     )
 
 

@@ -142,10 +142,15 @@ def test_two_pictures_of_one_name_in_a_folder(album: Path, capfd: Capture) -> No
 
 def test_workers_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "usable_cores", lambda: 64)
+    monkeypatch.setattr(batch, "usable_memory", lambda: None)
     counts = [worker_count(None, files, None) for files in (1, 15, 16, 40, 10_000)]
     assert counts == [1, 1, 2, 5, 8]
     assert worker_count(None, 10_000, 3) == 3
     assert [worker_count(asked, 5, None) for asked in (1, 3, 99)] == [1, 3, 5]
+    for memory, count in ((10**9, 1), (8 * 10**9, 4), (10**12, 8)):
+        monkeypatch.setattr(batch, "usable_memory", lambda memory=memory: memory)
+        assert worker_count(None, 10_000, None) == count
+        assert worker_count(7, 10_000, None) == 7
 
 
 WORK_THAT_KILLS_ITS_PROCESS = """
