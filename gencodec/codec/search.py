@@ -65,6 +65,9 @@ ANNEALED_STEP = 0.03
 BETAS = (0.8, 0.99)
 """Memories of Adam: lots make gradients noisy, but few rounds leave no time for a long one."""
 
+EPSILON = 1e-8
+"""Of Adam: keeps a value still that has no gradient."""
+
 SUREST = 1e-4
 """How near a whole symbol a value may be thought to be: nearer ones would never hear of others."""
 
@@ -91,17 +94,36 @@ def anneal(start: Values, cost: SoftCost, rounds: int, watch: Callable[[], None]
     lots = torch.Generator(start[0].device).manual_seed(0)
     moved = tuple(values.clone() for values in start)
     first = ANNEALED_STEP * math.sqrt(100.0 / rounds)
-    optimizer = torch.optim.Adam(moved, lr=first, betas=BETAS)
+    optimizers = [_Adam(values) for values in moved]
     for index in range(rounds):
         part = index / rounds
-        optimizer.param_groups[0]["lr"] = first * (1.0 - 0.9 * part)
         draw = partial(drawn_symbols, lots=lots, temperature=HOT * (COLD / HOT) ** part)
-        for values, gradient in zip(moved, _gradients(moved, cost, draw), strict=True):
-            values.grad = gradient
-        with torch.device("cpu"):  # where Adam counts its steps, whatever the caller's default is
-            optimizer.step()
+        gradients = _gradients(moved, cost, draw)
+        for optimizer, gradient in zip(optimizers, gradients, strict=True):
+            optimizer.step(gradient, first * (1.0 - 0.9 * part))
         watch()
     return moved
+
+
+class _Adam:
+    """Moves values in place, of which nothing else is asked (Kingma and Ba, arXiv:1412.6980).
+
+    Step by step as ``torch.optim.Adam``, which loads torch's compiler before its first: that takes
+    as long as a search of a small picture.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        self._values = values
+        self._mean, self._square = torch.zeros_like(values), torch.zeros_like(values)
+        self._steps = 0
+
+    def step(self, gradient: Tensor, rate: float) -> None:
+        self._steps += 1
+        short, long = BETAS
+        self._mean.lerp_(gradient, 1.0 - short)
+        self._square.mul_(long).addcmul_(gradient, gradient, value=1.0 - long)
+        size = (self._square.sqrt() / math.sqrt(1.0 - long**self._steps)).add_(EPSILON)
+        self._values.addcdiv_(self._mean, size, value=-rate / (1.0 - short**self._steps))
 
 
 def _gradients(values: Values, cost: SoftCost, quantise: Quantiser) -> Values:
