@@ -18,7 +18,7 @@ from gencodec.cli.failures import (
     is_fatal,
     show_traceback,
 )
-from gencodec.cli.libraries import keep_memory, wait_briefly
+from gencodec.cli.libraries import collect_rarely, keep_memory, wait_briefly
 from gencodec.cli.options import CommandParser, after_dashes
 from gencodec.cli.streams import drop_stdout, print_text
 from gencodec.names import visible
@@ -165,6 +165,7 @@ def prepare_process(*, owned: bool) -> None:
         return
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    collect_rarely()
     wait_briefly()
     keep_memory()
 

@@ -308,3 +308,32 @@ def test_memory_for_tensors_is_kept_unless_told_otherwise(
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.split()[-1] == mappings
+
+
+COLLECTING = """
+import atexit, gc, sys
+from gencodec.cli import main
+before = gc.get_threshold()[0]
+atexit.register(lambda: print(gc.get_freeze_count() > 0))  # called last: it was registered first
+main(["--version"])
+print(gc.get_threshold()[0] > before)
+if len(sys.argv) == 1:
+    sys.argv[1:] = ["--version"]
+    main()
+    print(gc.get_threshold()[0] > before)
+"""
+
+
+def test_garbage_is_looked_for_rarely_where_the_process_is_ours(tmp_path: Path) -> None:
+    """And what is there at the end not at all; called by a program of others it is as they like."""
+    for theirs, said in ((False, b"False True True"), (True, b"False False")):
+        result = subprocess.run(
+            [sys.executable, "-c", COLLECTING, *(["--theirs"] if theirs else [])],
+            capture_output=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stderr
+        words = [word for word in result.stdout.split() if word in (b"True", b"False")]
+        assert b" ".join(words) == said
