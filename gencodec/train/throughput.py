@@ -33,7 +33,8 @@ WHAT = (
     "pixels_per_second: of training crops, cut, forward, backward, optimiser step and average; "
     "flops_per_pixel: of the convolutions by their shapes, a multiplication and an addition "
     "being two, backward counted as twice forward; share_of_peak: of the measured rate of a "
-    "square bfloat16 matrix product of random numbers; first_step_seconds: with compilation"
+    "square matrix product of random numbers, bfloat16 on a GPU and float32 on a CPU; "
+    "first_step_seconds: with compilation"
 )
 
 
