@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from gencodec.codec import Codec, device
+from gencodec.codec import Codec, device, refine
 from gencodec.model.registry import find_weights
 from gencodec.model.transforms import Analysis
 
@@ -58,7 +58,9 @@ def plain(codec: Codec, photo: Photo) -> tuple[list[bytes], np.ndarray]:
 
 def made(codec: Codec, pixels: np.ndarray) -> list[bytes]:
     searched = codec.compress(pixels, quality=90, effort=1)
-    drawn = codec.compress(pixels, quality=90, effort=24, tune="ssim")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refine, "ANNEAL_FROM", 3)
+        drawn = codec.compress(pixels, quality=90, effort=3, tune="ssim")
     return [codec.compress(pixels, quality=90), searched, drawn]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gencodec.train import stopwatch
+from gencodec.train import compaction, stopwatch
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -48,3 +48,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(stopwatch, "time", clock)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def few_sensitivities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the crops say enough of the smallest network's weights, and a tenth as slowly."""
+    monkeypatch.setattr(compaction, "CROPS", 10)

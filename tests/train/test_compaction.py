@@ -100,7 +100,7 @@ def test_sensitivities_foretell_what_errors_cost(photo: Photo, pictures: list[np
     """Of g_s, whose errors change x_hat alone: squared error is measured, not estimated."""
     store = PhotoStore(pictures, torch.device("cpu"))
     vae = block_transform(photo)
-    needs = sensitivities(vae, store, 48, 1)
+    needs = sensitivities(vae, store, 24, 1)
     of = {name: p for name, p in vae.named_parameters() if name.startswith("g_s.")}
     torch.manual_seed(2)
     errors = {name: 1e-3 * torch.randn(p.shape) for name, p in of.items()}
@@ -122,7 +122,7 @@ def test_sensitivities_foretell_what_errors_cost(photo: Photo, pictures: list[np
 def cost_of(vae: ImageVae, store: PhotoStore) -> float:
     """Bits and what squared error is worth in bits, as shares of the bits: a mean over crops."""
     total, rng = 0.0, np.random.default_rng(7)
-    steps = np.linspace(0, 255, 48).round().astype(int)
+    steps = np.linspace(0, 255, 24).round().astype(int)
     for step in steps:
         x, quality = store.crops(1, 64, rng), torch.tensor([int(step)])
         estimate = vae.rounded(x, quality)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from gencodec.model.config import CONFIGS
 from gencodec.model.vae import Estimate, learned_vae
-from gencodec.train import photos
+from gencodec.train import photos, throughput
 from gencodec.train.__main__ import main
 from gencodec.train.arithmetic import unrounded
 from gencodec.train.checkpoint import load_checkpoint, new_state, save_checkpoint
@@ -129,7 +129,8 @@ def test_a_network_costs_nothing_against_itself(pictures: Path, run: Path, tmp_p
         assert abs(single["cost_of_all"]) < 0.01
 
 
-def test_throughput(tmp_path: Path) -> None:
+def test_throughput(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "PROFILED_STEPS", 1)
     options = ["--config", "tiny", "--crops", 1, "--side", 64, "--seconds", 0.01]
     report = report_of(tmp_path, "throughput", *options, "--device", "cpu")
     ways = report["ways"]
