@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -142,6 +143,9 @@ def _fill(stream: BinaryIO, data: bytes | Writer) -> None:
 def _take_name(temporary: str, target: str, name: str) -> None:
     """Give the temporary file its name unless another file took it meanwhile."""
     try:
+        if sys.platform == "win32":  # renaming replaces nothing there, and FAT knows no links
+            os.rename(temporary, target)
+            return
         os.link(temporary, target)
     except FileExistsError:
         raise _exists(name) from None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import threading
 from pathlib import Path
 from typing import BinaryIO
@@ -62,6 +63,42 @@ def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
+    target = tmp_path / "a"
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(b"new")
+        if appears:
+            target.write_bytes(b"theirs")
+
+    if appears:
+        with pytest.raises(OutputError, match="already exists"):
+            atomic_write(target, write, overwrite=False)
+    else:
+        atomic_write(target, write, overwrite=False)
+    assert target.read_bytes() == (b"theirs" if appears else b"new")
+    assert names(tmp_path) == {"a"}
+
+
+@pytest.mark.parametrize("appears", [False, True])
+def test_as_windows_writes_on_a_memory_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: bool
+) -> None:
+    """FAT and exFAT know no hard links, which is an invalid function to Windows; a folder cannot
+    be opened, and renaming replaces nothing."""
+
+    def no_links(source: str, target: str, **options: object) -> None:
+        raise OSError(errno.EINVAL, "Incorrect function")
+
+    def rename(source: str, target: str) -> None:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "Cannot create a file when that file exists")
+        os.replace(source, target)
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    for name in ("O_TMPFILE", "O_DIRECTORY"):
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os, "rename", rename)
     target = tmp_path / "a"
 
     def write(stream: BinaryIO) -> None:
