@@ -91,7 +91,7 @@ def _write_sibling(
             with open(os.open(temporary, flags, mode), "wb") as stream:
                 _fill(stream, data)
                 stream.flush()
-                os.fsync(stream.fileno())
+                _sync(stream.fileno())
         if times is not None:
             with contextlib.suppress(OSError):
                 os.utime(temporary, ns=times)
@@ -119,7 +119,7 @@ def _fill_nameless(folder: str, temporary: str, data: bytes | Writer, mode: int)
             return False
         _fill(stream, data)
         stream.flush()
-        os.fsync(stream.fileno())
+        _sync(stream.fileno())
         # With a descriptor of the folder, or link would not follow the symbolic link in /proc.
         place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -165,6 +165,16 @@ def _take_name(temporary: str, target: str, name: str) -> None:
             raise
     else:
         os.unlink(temporary)
+
+
+def _sync(handle: int) -> None:
+    """Have the bytes reach the disk."""
+    os.fsync(handle)
+    if sys.platform == "darwin":  # there that ends at the disk's own cache
+        import fcntl
+
+        with contextlib.suppress(OSError):  # not every file system knows of it
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
 
 
 def _sync_folder(folder: str) -> None:

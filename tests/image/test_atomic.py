@@ -115,6 +115,33 @@ def test_as_windows_writes_on_a_memory_card(
     assert names(tmp_path) == {"a"}
 
 
+@POSIX
+@pytest.mark.parametrize("known", [False, True])
+def test_on_macos_the_disk_empties_its_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """What `fsync` does not ask of it there, and not every file system knows how to ask."""
+    import fcntl
+
+    asked: list[str] = []
+
+    def ask(handle: int, command: int) -> int:
+        asked.append("cache")
+        if not known:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", ask)
+    for name in ("O_TMPFILE", "O_DIRECTORY"):  # without the latter no folder is synced
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(os, "fsync", lambda handle: asked.append("file"))
+    atomic_write(tmp_path / "a", b"data", overwrite=False)
+    assert asked == ["file", "cache"]
+    assert (tmp_path / "a").read_bytes() == b"data"
+
+
 def test_only_one_of_many_writers_wins(tmp_path: Path) -> None:
     barrier = threading.Barrier(8)
     won: list[int] = []
