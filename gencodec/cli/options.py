@@ -117,7 +117,8 @@ def add_output(parser: argparse.ArgumentParser, *, output: str, wanted: str) -> 
         "-r",
         "--recursive",
         action="store_true",
-        help=f"go through folders for {wanted}; names that begin with a dot are passed over",
+        help=f"go through folders for {wanted}; hidden ones and the libraries of photo programs "
+        "are passed over",
     )
     group.add_argument(
         "-f", "--force", action="store_true", help="overwrite outputs that exist already"

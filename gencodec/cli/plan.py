@@ -6,11 +6,12 @@ import argparse
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gencodec.cli.failures import UsageError
+from gencodec.cli.folders import files_below
 from gencodec.errors import GencodecError, OutputError
 from gencodec.names import visible
 
@@ -169,25 +170,14 @@ def find_inputs(inputs: Sequence[str], *, recursive: bool, suffixes: frozenset[s
         elif not recursive:
             found.refused.append(Refused(text, OutputError("is a folder (use -r)")))
         else:
-            before = len(found.files) + len(found.refused)
-            found.files.extend(
-                (file, file.relative_to(path)) for file in _walk(path, suffixes, found)
-            )
-            if len(found.files) + len(found.refused) == before:
+            unreadable: list[OSError] = []
+            files = list(files_below(path, suffixes, unreadable.append))
+            found.files += [(file, file.relative_to(path)) for file in files]
+            found.refused += [Refused(str(error.filename), error) for error in unreadable]
+            if not files and not unreadable:
                 kinds = "pictures" if len(suffixes) > 1 else f"{STREAM_SUFFIX} files"
                 found.refused.append(Refused(text, OutputError(f"no {kinds} in this folder")))
     return found
-
-
-def _walk(folder: Path, suffixes: frozenset[str], found: _Found) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        found.refused.append(Refused(str(error.filename), error))
-
-    for root, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                yield Path(root, name)
 
 
 def _check_options(

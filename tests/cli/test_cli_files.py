@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,28 @@ def test_a_tree_is_mirrored_there_and_back(photos: Path, stub: Any) -> None:
     assert main(["decompress", "-r", "packed", "--output-dir", "back", "--format", "tiff"]) == 0
     assert tree(photos / "back") == ["deep/er/three.tif", "deep/two.tif", "one.tif"]
     assert stub.loads == 2  # once a command, not once a file
+
+
+@pytest.mark.parametrize("mark", [{"st_file_attributes": 0x2}, {"st_flags": 0x8000}])
+def test_what_is_for_programs_is_passed_over(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, mark: dict[str, int]
+) -> None:
+    """Hidden by a mark, as Windows and macOS hide AppData and Library, or a photo program's own."""
+    (photos / "photos/deep").rename(photos / "photos/AppData")
+    (photos / "photos/.hidden").rename(photos / "photos/Holiday.photoslibrary")
+    lstat = os.lstat
+
+    def marked(path: str, **options: Any) -> Any:
+        state = lstat(path, **options)
+        known = {name: getattr(state, name) for name in dir(state) if name.startswith("st_")}
+        hidden = os.path.basename(path) == "AppData"
+        return SimpleNamespace(**known, **mark) if hidden else state
+
+    monkeypatch.setattr(os, "lstat", marked)
+    assert main(["compress", "-r", "photos", "--output-dir", "out"]) == 0
+    assert tree(photos / "out") == ["one.gnc"]
+    assert main(["compress", "-r", "photos/Holiday.photoslibrary", "--output-dir", "named"]) == 0
+    assert tree(photos / "named") == ["four.gnc"]
 
 
 def test_a_tree_beside_the_sources(photos: Path) -> None:
