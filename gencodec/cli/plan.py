@@ -6,6 +6,7 @@ import argparse
 import os
 import stat
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -262,7 +263,9 @@ def _check_distinct(jobs: Sequence[Job]) -> None:
 def _identity(path: Path) -> str:
     """Equal for two names of one file, as far as names can tell on this system."""
     name = os.path.normcase(os.path.realpath(path))
-    return name.casefold() if sys.platform == "darwin" else name
+    if sys.platform != "darwin":
+        return name
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
 def _target_problem(target: Path | None, *, force: bool) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from gencodec.bitstream import EXIF, LATENTS, read_header, unpack
-from gencodec.cli import main
+from gencodec.cli import main, plan
 from gencodec.model.quality import step_of
 
 MakePhoto = Callable[..., Path]
@@ -93,6 +94,19 @@ def test_what_is_for_programs_is_passed_over(
     assert tree(photos / "out") == ["one.gnc"]
     assert main(["compress", "-r", "photos/Holiday.photoslibrary", "--output-dir", "named"]) == 0
     assert tree(photos / "named") == ["four.gnc"]
+
+
+def test_names_that_are_one_on_macos(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    """Its file systems take no heed of case, nor of how an accent is written."""
+    macos = SimpleNamespace(platform="darwin", stdin=sys.stdin, stdout=sys.stdout)
+    monkeypatch.setattr(plan, "sys", macos)
+    (photos / "photos/one.png").rename(photos / "photos/caf\u00e9.png")
+    (photos / "photos/deep/two.webp").rename(photos / "photos/CAFE\u0301.webp")
+    assert main(["compress", "-r", "-f", "photos", "--output-dir", "out"]) == 1
+    assert tree(photos / "out") == ["deep/er/three.gnc"]
+    assert capfd.readouterr().err.count("would become") == 2
 
 
 def test_a_tree_beside_the_sources(photos: Path) -> None:
