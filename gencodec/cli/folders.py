@@ -1,14 +1,29 @@
-"""What a search through folders finds, and what it passes over."""
+"""Files that are not named one by one: by wildcards, and in folders that are searched."""
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 # Folders that a photo program shows as one file, and in which it knows every picture by name.
 LIBRARIES = (".photoslibrary", ".photolibrary", ".aplibrary", ".lrlibrary")
+
+
+def without_wildcards(names: Sequence[str]) -> list[str]:
+    """Names with those that hold `*` or `?` replaced by the files that are meant, if any.
+
+    Shells of Windows leave that to programs, and no file there has such a name.
+    """
+    found: list[str] = []
+    for name in names:
+        wild = "*" in name or "?" in name
+        # Brackets stand in many names, and are no wildcards to Windows.
+        meant = sorted(glob.glob(name.replace("[", "[[]"))) if wild else []
+        found += meant or [name]
+    return found
 
 
 def files_below(

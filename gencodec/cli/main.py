@@ -18,6 +18,7 @@ from gencodec.cli.failures import (
     is_fatal,
     show_traceback,
 )
+from gencodec.cli.folders import without_wildcards
 from gencodec.cli.libraries import collect_rarely, keep_memory, wait_briefly
 from gencodec.cli.options import CommandParser, after_dashes
 from gencodec.cli.streams import drop_stdout, print_text
@@ -109,6 +110,8 @@ def dispatch(argv: Sequence[str]) -> int:
     module.register(parser)
     try:
         args = parser.parse_intermixed_args(after_dashes(rest))
+        if sys.platform == "win32" and "inputs" in args:
+            args.inputs = without_wildcards(args.inputs)
         return int(module.run(args))
     except UsageError as error:
         raise UsageError(f"{first}: {error} (see 'gencodec {first} --help')") from error

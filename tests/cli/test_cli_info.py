@@ -49,6 +49,34 @@ def test_json_is_one_object_a_line(run: Run, tmp_path: Path, make_stream: MakeSt
     assert second["bpp"] == pytest.approx(8 * len(streams["b.gnc"]) / (300 * 17))
 
 
+def test_wildcards_on_windows(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    make_stream: MakeStream,
+) -> None:
+    """Its shells leave them to programs; elsewhere they are letters of a name."""
+    (tmp_path / "mine [1]").mkdir()
+    for name in ("a.gnc", "b.gnc", "mine [1]/c.gnc"):
+        (tmp_path / name).write_bytes(make_stream())
+    monkeypatch.chdir(tmp_path)
+    names = ["?.gnc", "mine [1]/*.gnc", "a.gnc", "none*"]
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(["info", "--json", *names]) == 1
+    records = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [record["input"] for record in records] == [
+        "a.gnc",
+        "b.gnc",
+        "mine [1]/c.gnc",
+        "a.gnc",
+        "none*",
+    ]
+    assert [record["ok"] for record in records] == [True, True, True, True, False]
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert main(["info", *names[:2]]) == 1
+    assert capfd.readouterr().err.count("no such file") == 2
+
+
 def test_from_a_pipe(run: Run, make_stream: MakeStream) -> None:
     result = run("info", "-", stdin=make_stream())
     assert result.returncode == 0
