@@ -6,6 +6,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,9 +25,15 @@ def usable_memory() -> int | None:
 
     The machine's, or less where a control group (Linux, version 2) around the process allows less.
     """
+    if sys.platform == "win32":
+        import ctypes
+
+        kilobytes = ctypes.c_ulonglong()
+        tells = ctypes.windll.kernel32.GetPhysicallyInstalledSystemMemory(ctypes.byref(kilobytes))
+        return kilobytes.value * 1024 if tells else None
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+    except (AttributeError, OSError, ValueError):
         return None
     own, root = _GROUPS
     with suppress(OSError, StopIteration):

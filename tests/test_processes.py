@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,7 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(processes, "_GROUPS", (tmp_path / "own", tmp_path / "root"))
     has = {"SC_PHYS_PAGES": 2_000_000, "SC_PAGE_SIZE": 4000}
     monkeypatch.setattr(os, "sysconf", has.__getitem__, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
     return tmp_path / "root"
 
 
@@ -41,9 +45,24 @@ def test_groups_of_the_first_version_are_passed_over(groups: Path) -> None:
 
 def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sysconf", raising=False)
+    monkeypatch.setattr(sys, "platform", "other")
     assert usable_memory() is None
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sysconf")
+@pytest.mark.parametrize(("tells", "memory"), [(1, 8 * 2**30), (0, None)])
+def test_windows_is_asked_in_its_own_way(
+    monkeypatch: pytest.MonkeyPatch, tells: int, memory: int | None
+) -> None:
+    class Kernel:
+        @staticmethod
+        def GetPhysicallyInstalledSystemMemory(place: Any) -> int:  # noqa: N802
+            place._obj.value = 8 * 2**20  # kilobytes
+            return tells
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=Kernel), raising=False)
+    assert usable_memory() == memory
+
+
 def test_here() -> None:
     assert 10**8 < (usable_memory() or 0) < 10**15
