@@ -14,6 +14,7 @@ import argparse
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,7 @@ from gencodec.processes import end_with_parent, usable_cores, usable_memory
 LEAST_FILES_A_WORKER = 8
 MOST_WORKERS = 8
 MEMORY_A_WORKER = 2 * 10**9
+_MOST_ON_WINDOWS = 61  # it waits for no more at a time, and Python refuses to begin them
 _AHEAD = 2  # jobs a worker has been given, so that it never waits for the next
 
 
@@ -116,7 +118,8 @@ def run_jobs(jobs: Sequence[Job], work: Work, args: argparse.Namespace, reporter
 def worker_count(asked: int | None, jobs: int, threads: int | None) -> int:
     """Worker processes for so many jobs; 1 means none but this process."""
     if asked is not None:
-        return max(1, min(asked, jobs))
+        most = _MOST_ON_WINDOWS if sys.platform == "win32" else asked
+        return max(1, min(asked, most, jobs))
     most = min(threads or MOST_WORKERS, usable_cores(), MOST_WORKERS)
     memory = usable_memory()
     if memory is not None:

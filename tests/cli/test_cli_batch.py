@@ -151,6 +151,9 @@ def test_workers_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(batch, "usable_memory", lambda memory=memory: memory)
         assert worker_count(None, 10_000, None) == count
         assert worker_count(7, 10_000, None) == 7
+    assert worker_count(99, 10_000, None) == 99
+    monkeypatch.setattr(sys, "platform", "win32")  # which waits for no more, nor does Python then
+    assert worker_count(99, 10_000, None) == 61
 
 
 WORK_THAT_KILLS_ITS_PROCESS = """
