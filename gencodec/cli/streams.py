@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -131,6 +132,8 @@ def stdout_guard() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if sys.platform == "win32" and error.errno == errno.EINVAL:  # its word for that
+            raise BrokenPipeError(error.errno, error.strerror) from error
         drop_stdout()
         raise AbortError(f"standard output: {describe(error)}") from error
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import platform
 import signal
@@ -49,6 +51,19 @@ def test_a_reader_that_goes_away(tmp_path: Path, make_stream: MakeStream) -> Non
     assert result.returncode == 141
     assert result.stderr == b""
     assert len(result.stdout.splitlines()) == 1
+
+
+def test_a_reader_that_goes_away_on_windows(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert main(["--version"]) == 141
+    assert capfd.readouterr().err == ""
 
 
 @posix
