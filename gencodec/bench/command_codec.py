@@ -62,7 +62,7 @@ class Command:
 def read_commands(path: Path) -> dict[str, Command]:
     """Entries by name; ValueError with the file's name when it is not as described above."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return {name: _command(name, entry) for name, entry in content.items()}
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None

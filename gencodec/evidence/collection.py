@@ -175,7 +175,7 @@ def _by_rule(found: Sequence[Source]) -> dict[str, str]:
 def _read_listing(path: Path) -> dict[str, str]:
     """By SHA-256; of one that is listed as both, it was trained on."""
     try:
-        with path.open(encoding="utf-8", newline="") as handle:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
             rows = [(row["sha256"], row["split"]) for row in csv.DictReader(handle)]
     except (KeyError, ValueError, csv.Error) as error:
         raise ImageError(f"{path}: not a list of pictures (file, sha256, split): {error}") from None

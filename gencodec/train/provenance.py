@@ -50,7 +50,7 @@ class Provenance:
 
 def read_list(path: Path) -> list[dict[str, str]]:
     """The rows of a list of pictures; ValueError when it lacks a column."""
-    with open(path, encoding="utf-8", newline="") as handle:
+    with open(path, encoding="utf-8-sig", newline="") as handle:
         table = csv.DictReader(handle)
         missing = set(NEEDED) - set(table.fieldnames or ())
         if missing:

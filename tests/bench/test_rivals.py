@@ -154,6 +154,14 @@ def test_a_tune_that_the_weights_have_no_encoder_for() -> None:
         make_contestant(Recipe("gencodec:ssim", model="base"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_of_commands_may_begin_as_on_windows(tmp_path: Path, encoding: str) -> None:
+    """Its editors and shells put three bytes before UTF-8."""
+    path = tmp_path / "codecs.toml"
+    path.write_text(COPIER, encoding)
+    assert list(read_commands(path)) == ["copy", "fails", "empties", "absent"]
+
+
 @no_cp
 def test_commands(tmp_path: Path, pixels: Pixels) -> None:
     path = tmp_path / "codecs.toml"

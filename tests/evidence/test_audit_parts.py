@@ -199,10 +199,10 @@ def test_who_was_trained_on(photo: Make, source: MakeSource, tmp_path: Path) -> 
     listing = tmp_path / "list.csv"
 
     def write(rows: list[tuple[str, bytes, str]]) -> None:
-        with listing.open("w", newline="") as handle:
+        with listing.open("w", newline="", encoding="utf-8-sig") as handle:  # as Excel saves it
             writer = csv.writer(handle)
-            writer.writerow(["file", "sha256", "split"])
-            writer.writerows([n, hashlib.sha256(data).hexdigest(), s] for n, data, s in rows)
+            writer.writerow(["sha256", "split", "file"])
+            writer.writerows([hashlib.sha256(data).hexdigest(), s, n] for n, data, s in rows)
 
     write([("a.png", files["a.png"], "trained"), ("b.png", files["b.png"], "held out")])
     found = read_collection([folder], listing)

@@ -162,6 +162,13 @@ def test_a_test_picture_that_cannot_be_read_is_a_problem(
     assert "broken.png cannot be read, so nothing was compared with it" in capsys.readouterr().out
 
 
+def test_a_list_that_excel_saved(collection: Path) -> None:
+    """With three bytes before its UTF-8."""
+    text = (collection / "list.csv").read_text("utf-8")
+    (collection / "list.csv").write_text(text, "utf-8-sig")
+    assert check(collection) == 0
+
+
 def test_lists_that_are_none(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (collection / "list.csv").write_text("name,size\na.png,3\n")
     assert check(collection) == 1
