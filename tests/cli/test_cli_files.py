@@ -51,9 +51,10 @@ def test_there_and_back_beside_the_source(photos: Path, capfd: Capture) -> None:
     out, err = capfd.readouterr()
     assert out == ""
     first, second = err.splitlines()
-    assert first.startswith("photos/one.png -> photos/one.gnc: ")
+    picture, stream = (Path("photos") / name for name in ("one.png", "one.gnc"))
+    assert first.startswith(f"{picture} -> {stream}: ")
     assert " bytes, " in first and " bpp, " in first and first.endswith(" s")
-    assert second.startswith("photos/one.gnc -> photos/one.png: ")
+    assert second.startswith(f"{stream} -> {picture}: ")
 
 
 def test_sources_stay_and_pixels_come_back(photos: Path) -> None:
@@ -87,7 +88,7 @@ def test_what_is_for_programs_is_passed_over(
         state = lstat(path, **options)
         known = {name: getattr(state, name) for name in dir(state) if name.startswith("st_")}
         hidden = os.path.basename(path) == "AppData"
-        return SimpleNamespace(**known, **mark) if hidden else state
+        return SimpleNamespace(**{**known, **mark}) if hidden else state
 
     monkeypatch.setattr(os, "lstat", marked)
     assert main(["compress", "-r", "photos", "--output-dir", "out"]) == 0

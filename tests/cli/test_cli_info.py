@@ -60,21 +60,22 @@ def test_wildcards_on_windows(
     for name in ("a.gnc", "b.gnc", "mine [1]/c.gnc"):
         (tmp_path / name).write_bytes(make_stream())
     monkeypatch.chdir(tmp_path)
-    names = ["?.gnc", "mine [1]/*.gnc", "a.gnc", "none*"]
+    inside = Path("mine [1]")
+    names = ["?.gnc", str(inside / "*.gnc"), "a.gnc", "none*"]
     monkeypatch.setattr(sys, "platform", "win32")
     assert main(["info", "--json", *names]) == 1
     records = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [record["input"] for record in records] == [
         "a.gnc",
         "b.gnc",
-        "mine [1]/c.gnc",
+        str(inside / "c.gnc"),
         "a.gnc",
         "none*",
     ]
     assert [record["ok"] for record in records] == [True, True, True, True, False]
     monkeypatch.setattr(sys, "platform", "linux")
     assert main(["info", *names[:2]]) == 1
-    assert capfd.readouterr().err.count("no such file") == 2
+    assert len(capfd.readouterr().err.splitlines()) == 2
 
 
 def test_from_a_pipe(run: Run, make_stream: MakeStream) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,7 @@ def test_a_config_that_asks_for_gigabytes_gets_none(
     tiny_path: Path, tiny_tensors: Tensors, tmp_path: Path
 ) -> None:
     """The shapes of 60 GB are compared with those of the file before anything is allocated."""
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip("resource", reason="nothing tells of memory on this system")
     metadata = metadata_of(tiny_path)
     change = with_config(trunk8=4096, latent=4096, prior=4096, hyper=4096, depth8=64, depth16=64)
     change({}, metadata)
@@ -241,7 +242,8 @@ def test_a_config_that_asks_for_gigabytes_gets_none(
     path.write_bytes(save(tiny_tensors, metadata=metadata))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     one_line_error(path, "tensors missing")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # in kB
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 500_000_000
 
 
 def test_the_prior_that_another_machine_would_compute(
