@@ -19,6 +19,7 @@ from PIL import Image
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels
+from gencodec.names import of_macos
 from gencodec.train.gallery import KEPT_OUT, TRAINED
 from gencodec.train.photos import SUFFIXES, Photo, as_text, eight_bits, split
 
@@ -151,7 +152,7 @@ def crops_of(pixels: Pixels, side: int, count: int, rng: np.random.Generator) ->
 
 
 def _is_wanted(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES | {ARCHIVE}
+    return path.suffix.lower() in SUFFIXES | {ARCHIVE} and not of_macos(path.name)
 
 
 def _archived(path: Path) -> Iterator[Source]:
@@ -159,7 +160,9 @@ def _archived(path: Path) -> Iterator[Source]:
         with tarfile.open(path) as archive:
             for member in archive:
                 handle = archive.extractfile(member) if member.isfile() else None
-                if handle is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                inside = Path(member.name)
+                wanted = inside.suffix.lower() in SUFFIXES and not of_macos(inside.name)
+                if handle is not None and wanted:
                     yield Source(as_text(member.name), handle.read())
     except tarfile.TarError as error:
         reason = str(error).partition("\n")[0].rstrip(":")

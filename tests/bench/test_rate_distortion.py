@@ -272,7 +272,8 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(ImageError, match="no pictures"):
         find_pictures(tmp_path)
-    (tmp_path / "picture.png").write_bytes(b"")
+    for name in ("picture.png", "._picture.png"):  # the other as macOS puts it beside one
+        (tmp_path / name).write_bytes(b"")
     assert find_pictures(tmp_path) == [tmp_path / "picture.png"]
     with pytest.raises(ImageError, match="no such folder"):
         find_pictures(tmp_path / "none")

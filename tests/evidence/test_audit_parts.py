@@ -252,7 +252,9 @@ def test_an_archive_that_is_damaged_or_written_large(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with tarfile.open(tmp_path / "SET.TAR", "w") as archive:
         archive.add(tmp_path / "a.png", "sub/a.png")
-    assert [s.name for s in sources([tmp_path])] == ["sub/a.png", "a.png"]
+        archive.add(tmp_path / "a.png", "sub/._a.png")
+    (tmp_path / "._a.png").write_bytes(b"what macOS puts beside a file")
+    assert sorted(s.name for s in sources([tmp_path])) == ["a.png", "sub/a.png"]
     data = (tmp_path / "SET.TAR").read_bytes()
     (tmp_path / "SET.TAR").write_bytes(data[:520])
     with pytest.raises(ImageError, match=r"SET\.TAR: .* \(an archive cut short\?\)"):

@@ -49,7 +49,8 @@ def test_folders_and_archives(photo: Make, tmp_path: Path) -> None:
     png = save(tmp_path / "a" / "deep" / "one.png", pixels)
     save(tmp_path / "a" / "two.JPG", pixels)
     save(tmp_path / "a" / "grey.png", pixels[:, :, 0])
-    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    for name in ("notes.txt", "._two.JPG"):  # the latter as macOS puts it beside a file
+        (tmp_path / "a" / name).write_text("no picture")
     with tarfile.open(tmp_path / "b.tar", "w") as archive:
         folder = tarfile.TarInfo("inside")
         folder.type = tarfile.DIRTYPE
@@ -57,6 +58,7 @@ def test_folders_and_archives(photo: Make, tmp_path: Path) -> None:
         member = tarfile.TarInfo("inside/three.png")
         member.size = len(png)
         archive.addfile(member, io.BytesIO(png))
+        archive.addfile(tarfile.TarInfo("inside/._three.png"))
     found = read(tmp_path / "a", tmp_path / "b.tar")
     assert set(found) == {"deep/one.png", "two.JPG", "grey.png", "inside/three.png"}
     for name, value in found.items():
