@@ -56,7 +56,9 @@ def atomic_write(
     except OSError as error:
         reason = error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
-            reason = "its directory does not exist"
+            there = os.path.isdir(os.path.dirname(os.path.realpath(name)))
+            # Windows finds no file whose path has more than 260 letters, the temporary one's too.
+            reason = "its path is too long" if there else "its directory does not exist"
         raise OutputError(f"cannot write {name}: {reason}") from error
 
 

@@ -115,6 +115,19 @@ def test_as_windows_writes_on_a_memory_card(
     assert names(tmp_path) == {"a"}
 
 
+def test_a_path_that_is_too_long_for_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that nothing is there, also where there is a folder to write to."""
+
+    def find_nothing(path: str, *rest: int) -> int:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "open", find_nothing)
+    with pytest.raises(OutputError, match="its path is too long"):
+        atomic_write(tmp_path / "a", b"data", overwrite=False)
+
+
 @POSIX
 @pytest.mark.parametrize("known", [False, True])
 def test_on_macos_the_disk_empties_its_cache(
