@@ -50,16 +50,18 @@ class _StrictPrecision:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                settings = _precision_settings()
-                self._before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
-                for owner, name, strict in settings:
-                    setattr(owner, name, strict)
+                self._before = []
+                for owner, name, strict in _precision_settings():
+                    before = getattr(owner, name)
+                    if before != strict:
+                        self._before.append((owner, name, before))
+                        setattr(owner, name, strict)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
             if self._users == 0:
-                for owner, name, value in self._before:
+                for owner, name, value in reversed(self._before):
                     setattr(owner, name, value)
 
 
@@ -92,14 +94,18 @@ def _no_autocast(device: torch.device) -> Iterator[None]:
 
 
 def _precision_settings() -> list[tuple[object, str, object]]:
+    """Owner, name and strict value of each, those that others follow first."""
     backends = torch.backends
     if hasattr(backends, "fp32_precision"):  # torch 2.9; it refuses a mix with the older names
-        owners = [
+        # Most operations follow their library, and libraries torch, until they are set apart; then
+        # they never do again.  So what follows is not set: the caller may set torch afterwards.
+        operations = [
             getattr(library, operation)
             for library in (backends.mkldnn, backends.cuda, backends.cudnn)
             for operation in ("matmul", "conv")
             if hasattr(library, operation)
         ]
+        owners = [backends, backends.mkldnn, backends.cudnn, *operations]
         return [(owner, "fp32_precision", "ieee") for owner in owners]
     return [(backends.cuda.matmul, "allow_tf32", False), (backends.cudnn, "allow_tf32", False)]
 

@@ -6,6 +6,7 @@ import contextlib
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +123,23 @@ def test_what_fails_leaves_no_mode_behind(
     gc.collect()
     assert not torch.is_inference_mode_enabled()
     assert (torch.ones(1, requires_grad=True) * 2).requires_grad
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="came with torch 2.9")
+@pytest.mark.parametrize("before", ["none", "tf32"])
+def test_what_followed_torchs_precision_follows_it_again(
+    codec: Codec, photo: Photo, before: str
+) -> None:
+    """A setting put back to what it was by name would never again follow the caller's."""
+    backends: Any = torch.backends
+    owners = [backends.mkldnn.conv, backends.cuda.matmul, backends.cudnn.conv]
+    try:
+        backends.fp32_precision = before
+        codec.compress(photo(16, 16))
+        backends.fp32_precision = "ieee"
+        assert [owner.fp32_precision for owner in owners] == ["ieee"] * 3
+    finally:
+        backends.fp32_precision = "none"
 
 
 @pytest.mark.parametrize("effort", [0, 1])
