@@ -54,6 +54,10 @@ class Codec:
 
     A codec compresses with one set of weights for each tune, and decompresses files of any weights
     installed.
+
+    Threads may share one.  A process that is forked after torch has been used has to call
+    ``torch.set_num_threads(1)`` first: it would wait for torch's threads, which a fork leaves
+    behind.
     """
 
     def __init__(self, weights: Weights, device: torch.device, tunes: Tunes = ONE_TUNE) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,22 @@ def test_the_callers_random_numbers_stay_in_step(photo: Photo) -> None:
     for stream in streams:
         codec.decompress(stream)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_threads_share_a_codec(photo: Photo, plain: tuple[list[bytes], np.ndarray]) -> None:
+    """From its first use on, when each asks for weights that are not loaded yet."""
+    pixels, tuned = photo(64, 80), Codec.load("base-6-ssim", device="cpu")
+    wanted = plain[0][0], tuned.compress(pixels, quality=90)
+    codec = Codec.load(device="cpu")
+
+    def use(_: int) -> bool:
+        made = tuple(codec.compress(pixels, quality=90, tune=tune) for tune in ("mse", "ssim"))
+        decoded = [codec.decompress(stream) for stream in wanted]
+        same = np.array_equal(decoded[1], tuned.decompress(wanted[1]))
+        return made == wanted and same and np.array_equal(decoded[0], plain[1])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(use, range(8)))
 
 
 def test_what_fails_leaves_no_mode_behind(
