@@ -7,6 +7,7 @@ import importlib
 import re
 import shlex
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,15 @@ def test_links_lead_somewhere(path: Path) -> None:
         target = path.parent / name if name else path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_how_every_file_of_the_benchmarks_was_made_is_told() -> None:
+    rows = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    told = [
+        name for row in re.findall(r"^\|([^|]*)\|", rows, re.MULTILINE) for name in row.split("`")
+    ]
+    here = [path.name for path in (ROOT / "benchmarks").iterdir()]
+    assert [name for name in here if not any(fnmatch(name, pattern) for pattern in told)] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

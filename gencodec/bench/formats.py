@@ -24,7 +24,7 @@ from gencodec.bench.report import write_report
 from gencodec.codec import Codec
 from gencodec.codec.device import choose_device
 from gencodec.errors import ImageError, OutputError
-from gencodec.image import Picture, open_pillow, read_picture, write_picture
+from gencodec.image import Picture, check_place, open_pillow, read_picture, write_picture
 from gencodec.names import visible
 
 WHAT = (
@@ -235,6 +235,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Survey every file under the folder and write the report; 1 if something differs."""
+    check_place(args.output)
     codec = Codec.load(args.model, device=args.device)
     paths = sorted(path for path in args.folder.rglob("*") if path.is_file())
     Image.init()

@@ -21,7 +21,7 @@ import torch
 from gencodec.bench.environment import Environment, environment
 from gencodec.bench.pictures import Census, Dataset, find_pictures, load_picture
 from gencodec.bench.report import write_report
-from gencodec.image import Picture, Pixels, write_picture
+from gencodec.image import Picture, Pixels, check_place, write_picture
 
 WHAT = (
     "megabytes: the most (10^6 bytes) that the command had in memory, for each picture; "
@@ -109,13 +109,12 @@ def repeated(photo: Pixels, size: Size) -> Pixels:
 def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="its first picture is taken")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("benchmarks/memory.json"), metavar="FILE"
-    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, tell, write."""
+    check_place(args.output)
     census = Census()
     sample = load_picture(find_pictures(args.folder, limit=1)[0])
     census.add(sample)

@@ -16,7 +16,7 @@ from gencodec.bench.environment import Environment, environment
 from gencodec.bench.pictures import Census, Dataset, Sample, find_pictures, load_picture
 from gencodec.bench.report import write_report
 from gencodec.codec import Codec
-from gencodec.image import Pixels
+from gencodec.image import Pixels, check_place
 
 WHAT = (
     "bytes: of the whole file with tiles of this side; untiled_bytes: without; percent: what tiles "
@@ -122,14 +122,13 @@ def means_of(rows: list[Row]) -> tuple[Mean, ...]:
 def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="pictures of some megapixels")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("benchmarks/tiles.json"), metavar="FILE"
-    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, tell, write."""
+    check_place(args.output)
     codec, census, rows = Codec.load(device="cpu"), Census(), []
     for path in find_pictures(args.folder, limit=args.limit):
         sample = load_picture(path)

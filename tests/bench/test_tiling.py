@@ -19,6 +19,14 @@ def test_near_borders() -> None:
     assert not near[:56, :56].any() and not near[72:, :56].any()
 
 
+@pytest.mark.parametrize("command", ["formats", "memory", "tiles"])
+def test_where_the_report_goes_is_looked_at_before_anything_is_measured(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, str(tmp_path), "-o", str(tmp_path / "missing" / "report.json")]) == 1
+    assert "its directory does not exist" in capsys.readouterr().err
+
+
 def test_a_small_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiling, "SIDES", (64, 1024))
     monkeypatch.setattr(tiling, "QUALITIES", (60.0,))
