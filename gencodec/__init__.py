@@ -104,8 +104,9 @@ def decompress(
 
     region: (left, top, width, height), only these pixels.  scale: 1, 2, 4 or 8, by which the
     picture is reduced.
-    The weights it names are found among the installed ones.  Raises FormatError (damaged,
-    foreign, cut or too large), ChecksumError, WeightsError; TypeError for a path: it reads no file.
+    The weights it names are found among the installed ones; files made with others are read by
+    ``Codec.load(model)``.  Raises FormatError (malformed, foreign, cut or too large), ChecksumError
+    (damaged), WeightsError, ValueError (region or scale); TypeError for a path: it reads no file.
     """
     return _codec(None, device).decompress(data, max_pixels=max_pixels, region=region, scale=scale)
 

@@ -28,7 +28,7 @@ SIZE_MAX = 2.0**62
 
 QUALITY_HELP = (
     "higher is larger and closer to the original; ordinary photographs come to about 0.2 bits a "
-    "pixel and 29 dB (RGB PSNR) at 20, 0.4 and 32 at 40, 0.7 and 35 at 60, 1.3 and 38 at 80 "
+    "pixel and 29 dB (RGB PSNR) at 20, 0.4 and 32 at 40, 0.7 and 35 at 60, 1.2 and 38 at 80 "
     f"(default: {DEFAULT_QUALITY:g})"
 )
 
@@ -54,7 +54,7 @@ def add_quality(parser: options.CommandParser) -> None:
         "--target-size",
         type=byte_count,
         metavar="BYTES",
-        help="files of at most this size, and at most 2%% under it: 100KB, 1.5MB, 64KiB, 80000",
+        help="files of at most this size, usually at most 2%% under it: 100KB, 1.5MB, 64KiB, 80000",
     )
     group.add_argument(
         "--target-bpp", type=above_zero, metavar="N", help="the same in bits a pixel"
@@ -79,7 +79,7 @@ def add_quality(parser: options.CommandParser) -> None:
         metavar="N",
         help="look over the symbols of each picture N times for better ones, 0 to "
         f"{EFFORT_MAX}: smaller files of the same quality, each time for about as long as "
-        "four decodings; 4 bring half of what 100 do (default: 0)",
+        "three decodings; 4 bring half of what 100 do (default: 0)",
     )
     parser.add_argument(
         "--tune",

@@ -107,7 +107,7 @@ class Codec:
         quality: 0 (smallest) to 100. tile: the side of tiles in pixels, a multiple of 64 up to
         4096, None for one tile, or ``"auto"``: tiles for large pictures. effort: how many times
         the symbols are looked over again for better ones, 0 to 1000; each takes about as long as
-        four decodings. tune: what is better at equal bits, less squared error, ``"mse"``, or less
+        three decodings. tune: what is better at equal bits, less squared error, ``"mse"``, or less
         structure lost, ``"ssim"``, which the eye goes by; there are default weights for either,
         and other weights that come with nothing for it need an effort. ImageError when the input
         is no picture, ValueError when any of the others is out of range.
@@ -136,7 +136,10 @@ class Codec:
         effort: int = 0,
         tune: str = "mse",
     ) -> bytes:
-        """The best stream of at most `target_bytes`; see :func:`gencodec.codec.meet_size`."""
+        """The best stream of at most `target_bytes`; see :func:`gencodec.codec.meet_size`.
+
+        TargetError when they are too few for any quality, and errors as in :meth:`compress`.
+        """
         search = Search(effort, tune)
         picture = to_picture(image)
         rest = side_sections(picture)
@@ -186,7 +189,7 @@ class Codec:
 
         FormatError (or one of its children) when the stream breaks the format, ChecksumError
         when it is damaged, WeightsError when its weights are not installed, ValueError when the
-        region does not lie inside the picture.
+        region does not lie inside the picture or the scale is another.
         """
         picture = self.decompress_picture(data, max_pixels=max_pixels, region=region, scale=scale)
         return as_array(picture)

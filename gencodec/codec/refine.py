@@ -52,7 +52,7 @@ def _unwatched(share: float) -> None:
 class Search:
     """How long to look for better symbols, and what is better.
 
-    effort: rounds, 0 to EFFORT_MAX; each takes about as long as four decodings.  tune: a name in
+    effort: rounds, 0 to EFFORT_MAX; each takes about as long as three decodings.  tune: a name in
     :data:`gencodec.model.distortion.DISTORTIONS`.  watch: told now and then what further share of
     the picture's search is done, 1 in all.  ValueError when effort or tune is out of range.
     """
