@@ -31,6 +31,7 @@ NOTE_16_BIT = "16-bit samples reduced to 8 bits"
 NOTE_32_BIT = "integer samples read as 0..65535 and reduced to 8 bits"
 NOTE_FLOAT = "floating-point samples reduced to 8 bits"
 NOTE_CMYK_MANAGED = "CMYK converted to sRGB through its colour profile"
+NOTE_LAB = "CIE Lab converted to sRGB: colours that sRGB does not have are not kept"
 NOTE_CMYK_PLAIN = "CMYK converted to RGB without a usable colour profile (colours are approximate)"
 
 _BAND_PIXELS = 2**21
@@ -90,7 +91,7 @@ def decode_colours(image: Image.Image, raw: str) -> Decoded:
         return _decode_cmyk(image, deep)
     if mode == "LAB":
         rgb = _samples(_managed(image, None), "RGB")
-        return Decoded(rgb, None, deep, profile_used=True)
+        return Decoded(rgb, None, (*deep, NOTE_LAB), profile_used=True)
     try:
         return Decoded(_samples(image, "RGB"), None, deep)
     except ValueError as error:

@@ -252,7 +252,7 @@ def test_lab_and_other_colour_modes() -> None:
         picture = picture_from_pil(image.convert(mode))
         assert np.abs(picture.pixels.astype(int) - np.asarray(image)).mean() < 6
     white = picture_from_pil(Image.new("LAB", (3, 2), (255, 128, 128)))
-    assert white.pixels.min() > 250
+    assert white.pixels.min() > 250 and white.notes == (colour.NOTE_LAB,)
 
 
 def test_premultiplied_and_padded_modes() -> None:
