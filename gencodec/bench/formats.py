@@ -229,7 +229,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of odd pictures")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
     parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights (default: as shipped)")
-    parser.add_argument("-q", "--quality", type=float, default=60.0)
+    parser.add_argument("-q", "--quality", type=float, default=60.0, help="default: %(default)g")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 

@@ -125,7 +125,13 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="measure the averaged weights of this run, not yet rounded to integers",
     )
-    parser.add_argument("--qualities", type=qualities, default=QUALITIES, metavar="Q,Q,...")
+    parser.add_argument(
+        "--qualities",
+        type=qualities,
+        default=QUALITIES,
+        metavar="Q,Q,...",
+        help="default: 0,20,...,100",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -122,7 +122,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what was trained on")
     parser.add_argument("-o", "--output", type=new_file, required=True, metavar="FILE")
     add_reference(parser)
-    parser.add_argument("--every", type=positive, default=4, metavar="N", help="pictures: 1 in N")
+    parser.add_argument(
+        "--every",
+        type=positive,
+        default=4,
+        metavar="N",
+        help="pictures: 1 in N (default: %(default)s)",
+    )
 
 
 def add_reference(parser: argparse.ArgumentParser) -> None:

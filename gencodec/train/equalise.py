@@ -223,7 +223,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", metavar="NAME|FILE", help="weights to go on from")
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what will be trained on")
     parser.add_argument("-o", "--output", type=new_file, required=True, metavar="FILE")
-    parser.add_argument("--every", type=positive, default=50, metavar="N", help="pictures: 1 in N")
+    parser.add_argument(
+        "--every",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="pictures: 1 in N (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

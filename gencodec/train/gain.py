@@ -100,7 +100,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="NAME|FILE", help="weights to compare with (default: as shipped)"
     )
-    parser.add_argument("--qualities", type=qualities, default=QUALITIES, metavar="Q,Q,...")
+    parser.add_argument(
+        "--qualities",
+        type=qualities,
+        default=QUALITIES,
+        metavar="Q,Q,...",
+        help="default: 0,20,...,100",
+    )
     parser.add_argument("--note", default="", help="what the pictures and the weights are")
 
 

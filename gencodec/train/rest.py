@@ -165,10 +165,22 @@ def add_batches(parser: argparse.ArgumentParser, *, batches: int) -> None:
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what was trained on")
     parser.add_argument("-o", "--output", type=report, required=True, metavar="JSON")
     parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights (default: as shipped)")
-    parser.add_argument("--batches", type=positive, default=batches, metavar="N")
-    parser.add_argument("--crops", type=positive, default=6, metavar="N")
-    parser.add_argument("--side", type=side, default=256, metavar="PIXELS")
-    parser.add_argument("--every", type=positive, default=4, metavar="N", help="pictures: 1 in N")
+    parser.add_argument(
+        "--batches", type=positive, default=batches, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--crops", type=positive, default=6, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--side", type=side, default=256, metavar="PIXELS", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--every",
+        type=positive,
+        default=4,
+        metavar="N",
+        help="pictures: 1 in N (default: %(default)s)",
+    )
     parser.add_argument("--note", default="", help="what the report should say of itself")
     add_machine(parser)
 

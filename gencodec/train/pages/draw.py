@@ -62,7 +62,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m gencodec.train pages``."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="new folder for the pages")
     parser.add_argument("--count", type=positive, default=70, metavar="N", help="default: 70")
-    parser.add_argument("--seed", type=whole, default=0, metavar="N")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--font",
         type=Path,
