@@ -89,7 +89,8 @@ class MemoryReport:
 
 
 def measure(photo: Pixels, folder: Path) -> tuple[Row, ...]:
-    """Every command, with pictures made of this one (H, W, 3); their files stay in `folder`."""
+    """Every command, with pictures made of this one, (H, W, 3) or grey (H, W); their files stay in
+    `folder`."""
     sizes = tuple(Size(WIDTH, height) for height in HEIGHTS)
     for size in sizes:
         write_picture(Picture(repeated(photo, size)), folder / f"{size.height}.png")
@@ -101,9 +102,9 @@ def measure(photo: Pixels, folder: Path) -> tuple[Row, ...]:
 
 
 def repeated(photo: Pixels, size: Size) -> Pixels:
-    """Copies of a picture (H, W, 3) side by side, as many as this size takes."""
+    """Copies of a picture, (H, W, 3) or (H, W), side by side, as many as this size takes."""
     across, down = -(-size.width // photo.shape[1]), -(-size.height // photo.shape[0])
-    return np.tile(photo, (down, across, 1))[: size.height, : size.width]
+    return np.tile(photo, (down, across, 1)[: photo.ndim])[: size.height, : size.width]
 
 
 def register(parser: argparse.ArgumentParser) -> None:

@@ -17,8 +17,11 @@ from gencodec.bench.report import read_report
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
+@pytest.mark.parametrize("shape", [(30, 50, 3), (30, 50)])
+def test_a_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     monkeypatch.setattr(memory, "WIDTH", 64)
     monkeypatch.setattr(memory, "HEIGHTS", (48, 80))
