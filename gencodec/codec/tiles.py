@@ -52,7 +52,7 @@ def choose_grid(width: int, height: int, tile: int | str | None) -> TileGrid | N
         )
     if tile is None or (tile == "auto" and pixels <= UNTILED_PIXELS):
         return None
-    if isinstance(tile, str) and tile != "auto":
+    if tile != "auto" and (isinstance(tile, str) or tile != int(tile)):
         raise ValueError(f"tile must be a side in pixels, 'auto' or None, not {tile!r}")
     try:
         return TileGrid(width, height, AUTO_TILE_SIDE if tile == "auto" else int(tile))

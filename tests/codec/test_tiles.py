@@ -138,9 +138,9 @@ def test_the_format_and_the_network_mean_the_same_latents() -> None:
 
 
 def test_tiles_that_cannot_be(tiny: Codec, photo: Photo) -> None:
-    for tile in (0, 63, 100, 8192, -64, "none"):
+    for tile in (0, 63, 100, 8192, -64, 64.5, "none"):
         with pytest.raises(ValueError, match="tile"):
-            tiny.compress(photo(20, 20), tile=tile)
+            tiny.compress(photo(20, 20), tile=tile)  # type: ignore[arg-type]
 
 
 def test_the_writer_keeps_to_what_readers_take() -> None:
