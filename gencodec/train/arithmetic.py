@@ -25,11 +25,9 @@ from gencodec.model.weights import load_weights, thaw
 
 from .checkpoint import load_checkpoint
 from .heldout import planes
-from .options import add_common, qualities, read_folder
+from .options import add_common, add_qualities, read_folder
 from .photos import Photo
 from .plan import TrainingPlan
-
-QUALITIES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 
 WHAT = (
     "bpp: information content of y and z under the model's Gaussians, bits per pixel, means over "
@@ -125,13 +123,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="measure the averaged weights of this run, not yet rounded to integers",
     )
-    parser.add_argument(
-        "--qualities",
-        type=qualities,
-        default=QUALITIES,
-        metavar="Q,Q,...",
-        help="default: 0,20,...,100",
-    )
+    add_qualities(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ from gencodec.model.weights import (
     thaw,
 )
 
-from .options import new_file, positive
+from .options import add_every, new_file
 from .rest import trained_pictures
 from .sensitivity import sensitivities
 from .store import PhotoStore
@@ -122,13 +122,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what was trained on")
     parser.add_argument("-o", "--output", type=new_file, required=True, metavar="FILE")
     add_reference(parser)
-    parser.add_argument(
-        "--every",
-        type=positive,
-        default=4,
-        metavar="N",
-        help="pictures: 1 in N (default: %(default)s)",
-    )
+    add_every(parser, 4)
 
 
 def add_reference(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ from gencodec.model.weights import thaw
 
 from .export import plain_weights
 from .heldout import planes
-from .options import new_file, positive
+from .options import add_every, new_file
 from .rest import trained_pictures
 from .run import evaluation_crops
 
@@ -223,13 +223,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", metavar="NAME|FILE", help="weights to go on from")
     parser.add_argument("dirs", type=Path, nargs="+", metavar="DIR", help="what will be trained on")
     parser.add_argument("-o", "--output", type=new_file, required=True, metavar="FILE")
-    parser.add_argument(
-        "--every",
-        type=positive,
-        default=50,
-        metavar="N",
-        help="pictures: 1 in N (default: %(default)s)",
-    )
+    add_every(parser, 50)
 
 
 def run(args: argparse.Namespace) -> int:

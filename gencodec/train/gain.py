@@ -18,10 +18,8 @@ from gencodec.codec import Codec
 from gencodec.codec.device import choose_device
 
 from .heldout import there_and_back
-from .options import add_common, qualities, read_folder
+from .options import add_common, add_qualities, read_folder
 from .photos import Photo
-
-QUALITIES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 
 WHAT = (
     "bpp: 8 x file bytes / pixels, header included; psnr: over RGB of decoded 8-bit pixels, dB, "
@@ -100,13 +98,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="NAME|FILE", help="weights to compare with (default: as shipped)"
     )
-    parser.add_argument(
-        "--qualities",
-        type=qualities,
-        default=QUALITIES,
-        metavar="Q,Q,...",
-        help="default: 0,20,...,100",
-    )
+    add_qualities(parser)
     parser.add_argument("--note", default="", help="what the pictures and the weights are")
 
 

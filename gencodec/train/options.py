@@ -12,6 +12,8 @@ from gencodec.model.config import LATENT_STRIDE
 
 from .photos import Photo, PhotoFolder
 
+QUALITIES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
+
 
 def add_common(parser: argparse.ArgumentParser, example: str) -> None:
     """Pictures, output, weights and machine."""
@@ -28,6 +30,28 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     """Which device and how much of it."""
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of torch")
+
+
+def add_every(parser: argparse.ArgumentParser, every: int) -> None:
+    """How many of the pictures are taken."""
+    parser.add_argument(
+        "--every",
+        type=positive,
+        default=every,
+        metavar="N",
+        help="pictures: 1 in N (default: %(default)s)",
+    )
+
+
+def add_qualities(parser: argparse.ArgumentParser) -> None:
+    """The qualities that are measured."""
+    parser.add_argument(
+        "--qualities",
+        type=qualities,
+        default=QUALITIES,
+        metavar="Q,Q,...",
+        help="default: 0,20,...,100",
+    )
 
 
 def read_folder(folder: Path, limit: int | None) -> list[Photo]:

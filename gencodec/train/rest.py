@@ -29,7 +29,7 @@ from gencodec.model.weights import thaw
 from .checkpoint import new_state
 from .depthwise import use_faster_gradient
 from .loop import spread
-from .options import add_machine, positive, report, side
+from .options import add_every, add_machine, positive, report, side
 from .photos import Photo, PhotoFolder, split
 from .plan import TrainingPlan
 from .store import PhotoStore, on_device
@@ -174,13 +174,7 @@ def add_batches(parser: argparse.ArgumentParser, *, batches: int) -> None:
     parser.add_argument(
         "--side", type=side, default=256, metavar="PIXELS", help="default: %(default)s"
     )
-    parser.add_argument(
-        "--every",
-        type=positive,
-        default=4,
-        metavar="N",
-        help="pictures: 1 in N (default: %(default)s)",
-    )
+    add_every(parser, 4)
     parser.add_argument("--note", default="", help="what the report should say of itself")
     add_machine(parser)
 
