@@ -1,4 +1,7 @@
-"""Names of files, fit to print."""
+"""Names of files: fit to print, and what they say of a file."""
+
+from collections.abc import Collection
+from pathlib import PurePath
 
 
 def visible(name: str) -> str:
@@ -10,10 +13,12 @@ def visible(name: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
-def of_macos(name: str) -> bool:
-    """Whether a file, named without its folders, holds no more than macOS has to say of another.
+def has_suffix(name: str, suffixes: Collection[str]) -> bool:
+    """Whether a file of this name, with its folders or without, is of one of these kinds.
 
-    It puts them beside their files in archives and on drives that have no place for it, under the
-    same name after these two letters, suffix and all.
+    suffixes: in small letters, with their dots.  What macOS puts beside files in archives and on
+    drives that have no place for it is none, though it has the name and suffix of the other, after
+    "._".
     """
-    return name.startswith("._")
+    path = PurePath(name)
+    return path.suffix.lower() in suffixes and not path.name.startswith("._")

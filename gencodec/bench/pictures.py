@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels, read_picture
-from gencodec.names import of_macos, visible
+from gencodec.names import has_suffix, visible
 
 SUFFIXES = {".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
 
@@ -54,8 +54,7 @@ def find_pictures(folder: Path, *, limit: int | None = None) -> list[Path]:
     """
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder")
-    pictures = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    found = (path for path in pictures if not of_macos(path.name))
+    found = (path for path in folder.iterdir() if has_suffix(path.name, SUFFIXES))
     paths: dict[str, Path] = {}
     for path in sorted(found):
         # A pipe would be waited for; what cannot be looked at is told when it cannot be read.

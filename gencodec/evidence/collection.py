@@ -19,7 +19,7 @@ from PIL import Image
 
 from gencodec.errors import ImageError
 from gencodec.image import Pixels
-from gencodec.names import of_macos
+from gencodec.names import has_suffix
 from gencodec.train.gallery import KEPT_OUT, TRAINED
 from gencodec.train.photos import SUFFIXES, Photo, as_text, eight_bits, split
 
@@ -152,7 +152,7 @@ def crops_of(pixels: Pixels, side: int, count: int, rng: np.random.Generator) ->
 
 
 def _is_wanted(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES | {ARCHIVE} and not of_macos(path.name)
+    return has_suffix(path.name, SUFFIXES | {ARCHIVE})
 
 
 def _archived(path: Path) -> Iterator[Source]:
@@ -160,9 +160,7 @@ def _archived(path: Path) -> Iterator[Source]:
         with tarfile.open(path) as archive:
             for member in archive:
                 handle = archive.extractfile(member) if member.isfile() else None
-                inside = Path(member.name)
-                wanted = inside.suffix.lower() in SUFFIXES and not of_macos(inside.name)
-                if handle is not None and wanted:
+                if handle is not None and has_suffix(member.name, SUFFIXES):
                     yield Source(as_text(member.name), handle.read())
     except tarfile.TarError as error:
         reason = str(error).partition("\n")[0].rstrip(":")

@@ -22,7 +22,7 @@ from PIL import Image
 from gencodec.errors import ImageError
 from gencodec.image import Pixels, three_channels
 from gencodec.image.colour import decode_colours, raw_mode
-from gencodec.names import of_macos
+from gencodec.names import has_suffix
 from gencodec.processes import usable_cores
 
 SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
@@ -100,7 +100,7 @@ class PhotoFolder:
             self._gone.discard(source)
             folder = source if source.is_dir() else source.parent
             for path in paths:
-                if path.suffix.lower() not in SUFFIXES | {".tar"} or of_macos(path.name):
+                if not has_suffix(path.name, SUFFIXES | {".tar"}):
                     continue
                 try:
                     status = path.stat()
@@ -127,8 +127,7 @@ class PhotoFolder:
         try:
             with tarfile.open(path, "r:") as archive:
                 for member in archive:
-                    inside = Path(member.name)
-                    wanted = inside.suffix.lower() in SUFFIXES and not of_macos(inside.name)
+                    wanted = has_suffix(member.name, SUFFIXES)
                     name = as_text(member.name)
                     if member.isfile() and wanted and (path, name) not in self._given:
                         handle = archive.extractfile(member)
