@@ -57,13 +57,9 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == {"a"}
 
 
-@pytest.mark.parametrize("appears", [False, True])
-def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: bool) -> None:
-    def no_links(source: str, target: str, **options: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", no_links)
-    target = tmp_path / "a"
+def write_while_another_may(folder: Path, appears: bool) -> None:
+    """Write a new file; where another of its name appears meanwhile, that is the one that stays."""
+    target = folder / "a"
 
     def write(stream: BinaryIO) -> None:
         stream.write(b"new")
@@ -76,7 +72,16 @@ def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app
     else:
         atomic_write(target, write, overwrite=False)
     assert target.read_bytes() == (b"theirs" if appears else b"new")
-    assert names(tmp_path) == {"a"}
+    assert names(folder) == {"a"}
+
+
+@pytest.mark.parametrize("appears", [False, True])
+def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: bool) -> None:
+    def no_links(source: str, target: str, **options: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write_while_another_may(tmp_path, appears)
 
 
 @pytest.mark.parametrize("appears", [False, True])
@@ -99,20 +104,7 @@ def test_as_windows_writes_on_a_memory_card(
         monkeypatch.delattr(os, name, raising=False)
     monkeypatch.setattr(os, "link", no_links)
     monkeypatch.setattr(os, "rename", rename)
-    target = tmp_path / "a"
-
-    def write(stream: BinaryIO) -> None:
-        stream.write(b"new")
-        if appears:
-            target.write_bytes(b"theirs")
-
-    if appears:
-        with pytest.raises(OutputError, match="already exists"):
-            atomic_write(target, write, overwrite=False)
-    else:
-        atomic_write(target, write, overwrite=False)
-    assert target.read_bytes() == (b"theirs" if appears else b"new")
-    assert names(tmp_path) == {"a"}
+    write_while_another_may(tmp_path, appears)
 
 
 def test_a_path_that_is_too_long_for_windows(
