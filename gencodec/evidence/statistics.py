@@ -13,6 +13,7 @@ Values = npt.NDArray[np.float64]
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SHUFFLES = 9999
+SHUFFLES_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,13 @@ def chance(members: Values, others: Values, *, seed: int, shuffles: int = SHUFFL
     ranks = _ranks(members, others)
     rng = np.random.default_rng(seed)
     found = ranks[: len(members)].sum()
-    # Ranks are whole or half numbers, so their sums are exact and equal ones are equal.
-    as_high = sum(rng.permutation(ranks)[: len(members)].sum() >= found for _ in range(shuffles))
-    return float(1 + as_high) / (1 + shuffles)
+    as_high = 0
+    for start in range(0, shuffles, SHUFFLES_AT_ONCE):
+        lots = np.tile(ranks, (min(SHUFFLES_AT_ONCE, shuffles - start), 1))
+        sums = rng.permuted(lots, axis=1)[:, : len(members)].sum(1)
+        # Ranks are whole or half numbers, so their sums are exact and equal ones are equal.
+        as_high += int(np.count_nonzero(sums >= found))
+    return (1 + as_high) / (1 + shuffles)
 
 
 def least_chance(members: int, others: int) -> float:
