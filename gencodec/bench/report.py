@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -76,10 +77,16 @@ def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Types of a dataclass's fields; a report holds thousands of rows of one kind."""
+    return typing.get_type_hints(kind)
+
+
 def _build(kind: Any, raw: Any) -> Any:
     """A value of the annotated type from what JSON made of it."""
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
+        hints = _hints(kind)
         fields = dataclasses.fields(kind)
         needed = {field.name for field in fields if field.default is dataclasses.MISSING}
         if not isinstance(raw, dict) or not needed <= set(raw) <= {f.name for f in fields}:
