@@ -71,9 +71,8 @@ def draw_panels(panels: Sequence[Panel]) -> bytes:
         _draw_panel(pen, panel, x_ticks, number * PANEL_HEIGHT * SCALE)
     place = LEFT * SCALE, (height - 22) * SCALE
     pen.text(place, "minutes of computing", fill=GREY, font=_font(13), anchor="lt")
-    sheet = sheet.resize((WIDTH, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
+    sheet.reduce(SCALE).save(buffer, "PNG")
     return buffer.getvalue()
 
 
