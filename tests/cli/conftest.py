@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from PIL import Image
 
 from gencodec.bitstream import Container, Header, Section, pack, read_header, unpack
 from gencodec.cli import main
+from gencodec.codec import Codec
 from gencodec.errors import ChecksumError
 from gencodec.image import PixelRows
 from gencodec.model.quality import step_of
@@ -73,12 +75,29 @@ def _checkout() -> Path:
     return CHECKOUT
 
 
+@pytest.fixture(scope="session")
+def loaded() -> Callable[..., Codec]:
+    """Codec.load, once for each of the shipped weights; a file's codec is loaded every time."""
+    always = Codec.load
+    once = functools.cache(always)
+
+    def load(model: str | None = None, *, device: str = "auto") -> Codec:
+        is_file = model is not None and model.endswith(".safetensors")
+        return (always if is_file else once)(model, device=device)
+
+    return load
+
+
 @pytest.fixture
 def here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    loaded: Callable[..., Codec],
 ) -> Run:
-    """As `run`, but in this process: no two seconds of importing torch for every call."""
+    """As `run`, but in this process: no three seconds of importing torch and reading weights."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Codec, "load", loaded)
 
     def call(*args: object) -> Result:
         words = [str(arg) for arg in args]

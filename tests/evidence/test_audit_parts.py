@@ -89,7 +89,7 @@ def test_a_blank_page_says_nothing_against_the_codec(
     monkeypatch.setattr("gencodec.evidence.audit.SAMPLES", 1)
     monkeypatch.setattr("gencodec.evidence.audit.library_pictures", list)
     monkeypatch.setattr(accounting, "installed_rivals", list)
-    blank = named("blank.png", np.full((640, 480, 3), 255, np.uint8))
+    blank = named("blank.png", np.full((320, 240, 3), 255, np.uint8))
     given = [blank, named("icon.png", photo(8, 8, 1)), named("a.png", photo(320, 256, 1))]
     files = [find_weights().path]
     found, _ = audit(codec, files, None, given, command="", seed=0, say=lambda line: None)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gencodec.train import compaction, stopwatch
+from tests.train.runs import Clock
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -26,20 +27,6 @@ def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
 @pytest.fixture(name="photo", scope="session")
 def _photo() -> Callable[..., np.ndarray]:
     return photo
-
-
-class Clock:
-    """Stands in for `time` in the run's stopwatch: every reading is a second later."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        self.now += 1.0
-        return self.now
-
-    def process_time(self) -> float:
-        return self.now
 
 
 @pytest.fixture

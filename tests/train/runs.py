@@ -22,6 +22,20 @@ Photo = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
 
 
+class Clock:
+    """Stands in for `time` in the run's stopwatch: every reading is a second later."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 1.0
+        return self.now
+
+    def process_time(self) -> float:
+        return self.now
+
+
 def plan_of(steps: int, **changes: float) -> TrainingPlan:
     """A plan of a number of steps: by the tests' clock a step is a second."""
     settings = {"crops": 4, "crop_side": 64, "final_crop_side": 64, "checkpoint_minutes": 1e6}

@@ -6,10 +6,11 @@ import contextlib
 import errno
 import hashlib
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from gencodec.model.encoders import with_encoder
 from gencodec.model.registry import MANIFEST
 from gencodec.model.vae import ImageVae
 from gencodec.model.weights import load_weights, thaw
-from gencodec.train import product
+from gencodec.train import product, stopwatch
 from gencodec.train import run as run_module
 from gencodec.train.__main__ import main
 from gencodec.train.checkpoint import CHECKPOINT
@@ -37,24 +38,52 @@ from gencodec.train.product import CURVE, ENCODER, WEIGHTS
 from gencodec.train.run import evaluation_crops, run_training
 from gencodec.train.ship import listed, read_pictures
 from gencodec.train.stop import Stop
+from tests.train.runs import Clock
 
 Photo = Callable[..., np.ndarray]
 CPU = torch.device("cpu")
 PLAN = TrainingPlan(minutes=3 / 60, crops=2, crop_side=64, final_crop_side=64)
+FEW_CROPS = 16
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-@pytest.fixture
-def pictures(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of three pictures and one that is broken."""
-    monkeypatch.setattr(run_module, "START_CROPS", 16)
-    folder = tmp_path / "pictures"
-    folder.mkdir()
+@dataclass(frozen=True)
+class Example:
+    """A run of PLAN that has come to its end: not to be changed."""
+
+    pictures: Path
+    folder: Path
+    said: list[str]
+
+
+@pytest.fixture(scope="module")
+def example(photo: Photo, tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """A run on a folder of three pictures and one that is broken."""
+    folder = tmp_path_factory.mktemp("example")
+    pictures = folder / "pictures"
+    pictures.mkdir()
     for number in range(3):
-        Image.fromarray(photo(96, 112, number)).save(folder / f"{number}.png")
-    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    return folder
+        Image.fromarray(photo(96, 112, number)).save(pictures / f"{number}.png")
+    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(run_module, "START_CROPS", FEW_CROPS)
+        monkeypatch.setattr(stopwatch, "time", Clock())
+        said = run(pictures, folder / "run")
+    return Example(pictures, folder / "run", said)
+
+
+@pytest.fixture
+def pictures(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example's pictures, in a folder of this test's own."""
+    monkeypatch.setattr(run_module, "START_CROPS", FEW_CROPS)
+    return Path(shutil.copytree(example.pictures, tmp_path / "pictures"))
+
+
+@pytest.fixture
+def finished(example: Example, pictures: Path, tmp_path: Path) -> Path:
+    """What `run(pictures, tmp_path / "run")` would leave, in a folder of this test's own."""
+    return Path(shutil.copytree(example.folder, tmp_path / "run"))
 
 
 def run(pictures: Path, folder: Path, plan: TrainingPlan = PLAN, **options: Any) -> list[str]:
@@ -65,28 +94,27 @@ def run(pictures: Path, folder: Path, plan: TrainingPlan = PLAN, **options: Any)
     return said
 
 
-def test_pictures_in_weights_out(pictures: Path, photo: Photo, tmp_path: Path) -> None:
-    said = run(pictures, tmp_path / "run")
-    assert any("broken.png" in line for line in said)
-    codec = Codec.load(tmp_path / "run" / WEIGHTS, device="cpu")
+def test_pictures_in_weights_out(example: Example, photo: Photo) -> None:
+    assert any("broken.png" in line for line in example.said)
+    codec = Codec.load(example.folder / WEIGHTS, device="cpu")
     pixels = photo(50, 70, 9)
     assert codec.decompress(codec.compress(pixels)).shape == pixels.shape
-    curve = json.loads((tmp_path / "run" / CURVE).read_text())
+    curve = json.loads((example.folder / CURVE).read_text())
     assert curve["content_sha256"].startswith(codec.weights_id.hex())
     assert len(curve["bpp"]) == len(curve["psnr"]) == len(curve["ms_ssim"]) > 5
 
 
 @pytest.mark.parametrize("side", [10, 20])
 def test_a_picture_of_a_few_pixels_changes_nothing(
-    pictures: Path, photo: Photo, tmp_path: Path, side: int
+    example: Example, pictures: Path, photo: Photo, tmp_path: Path, side: int
 ) -> None:
     """Not the start, that it made singular or one of tiny crops; nor what is held out."""
-    run(pictures, tmp_path / "without")
     Image.fromarray(photo(side, side)).save(pictures / "icon.png")
     said = run(pictures, tmp_path / "with")
     assert any("1 of 3 pictures are too small" in line for line in said)
     curves = [
-        json.loads((tmp_path / name / CURVE).read_text())["psnr"] for name in ("without", "with")
+        json.loads((folder / CURVE).read_text())["psnr"]
+        for folder in (example.folder, tmp_path / "with")
     ]
     assert np.mean(curves[1]) > np.mean(curves[0]) - 0.5
 
@@ -101,10 +129,9 @@ def test_what_is_measured_is_what_most_pictures_hold(photo: Photo) -> None:
         evaluation_crops([photo(63, 100)])
 
 
-def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_where_it_stopped(pictures: Path, finished: Path, tmp_path: Path) -> None:
     """Given more minutes, the same folder continues; given the same, only the export is redone."""
-    folder = tmp_path / "run"
-    run(pictures, folder)
+    folder = finished
     checkpoint = torch.load(folder / CHECKPOINT, weights_only=True)
     assert checkpoint["step"] == 3
     listed_before = (folder / PICTURES).read_text()
@@ -120,7 +147,7 @@ def test_a_run_goes_on_where_it_stopped(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_tables_are_fitted_to_parts_of_large_pictures(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whole ones of some megapixels would take longer than the run, and nothing said why."""
     monkeypatch.setattr(product, "TABLE_PIXELS", 64 * 80)
@@ -131,34 +158,35 @@ def test_tables_are_fitted_to_parts_of_large_pictures(
         return fit_weights(vae, samples)
 
     monkeypatch.setattr(product, "fit_weights", fit)
-    said = run(pictures, tmp_path / "run")
+    said = run(pictures, finished)
     assert shapes == [(71, 71, 3)] * 2
     assert "fitting the coding tables to 0.0101 megapixels, then measuring" in said
 
 
-def test_one_picture_is_trained_on_and_said_to_be(pictures: Path, tmp_path: Path) -> None:
+def test_one_picture_is_trained_on_and_said_to_be(
+    example: Example, pictures: Path, tmp_path: Path
+) -> None:
     """Nothing else is there to measure: the curve must not pass for that of pictures never seen."""
     said = run(pictures / "0.png", tmp_path / "one")
     assert "1 pictures" in "".join(said) and "0 held out" in "".join(said)
     words = "what is called held out is trained on as well"
     assert sum(words in line for line in said) == 1
-    assert not any(words in line for line in run(pictures, tmp_path / "three"))
+    assert not any(words in line for line in example.said)
 
 
 def test_a_finished_run_keeps_what_it_finished(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same command again fits its tables again; cut short, it leaves those there are."""
-    run(pictures, tmp_path)
-    before = (tmp_path / WEIGHTS).read_bytes()
+    before = (finished / WEIGHTS).read_bytes()
 
     def cut_short(*args: object) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(product, "fit_weights", cut_short)
     with pytest.raises(KeyboardInterrupt):
-        run(pictures, tmp_path)
-    assert (tmp_path / WEIGHTS).read_bytes() == before
+        run(pictures, finished)
+    assert (finished / WEIGHTS).read_bytes() == before
 
 
 def test_a_run_stops_before_its_tables_are_fitted(pictures: Path, tmp_path: Path) -> None:
@@ -176,9 +204,8 @@ def test_a_run_stops_before_its_tables_are_fitted(pictures: Path, tmp_path: Path
     assert (tmp_path / CURVE).exists()
 
 
-def test_a_run_starts_from_other_weights(pictures: Path, tmp_path: Path) -> None:
-    run(pictures, tmp_path / "first")
-    start = tmp_path / "first" / WEIGHTS
+def test_a_run_starts_from_other_weights(example: Example, pictures: Path, tmp_path: Path) -> None:
+    start = example.folder / WEIGHTS
     run(pictures, tmp_path / "second", init=str(start))
     assert Codec.load(tmp_path / "second" / WEIGHTS).weights_id != Codec.load(start).weights_id
 
@@ -196,24 +223,22 @@ def test_what_stops_a_run(pictures: Path, tmp_path: Path) -> None:
         run(pictures, tmp_path / "file")
 
 
-def test_weights_without_a_checkpoint_are_not_written_over(pictures: Path, tmp_path: Path) -> None:
+def test_weights_without_a_checkpoint_are_not_written_over(pictures: Path, finished: Path) -> None:
     """Whoever has made room by deleting the checkpoint does not lose the weights as well."""
-    run(pictures, tmp_path)
-    before = (tmp_path / WEIGHTS).read_bytes()
-    (tmp_path / CHECKPOINT).unlink()
+    before = (finished / WEIGHTS).read_bytes()
+    (finished / CHECKPOINT).unlink()
     with pytest.raises(OutputError, match=r"weights\.safetensors: is there already, without"):
-        run(pictures, tmp_path)
-    assert (tmp_path / WEIGHTS).read_bytes() == before
+        run(pictures, finished)
+    assert (finished / WEIGHTS).read_bytes() == before
 
 
-def test_a_run_goes_on_as_what_it_was_begun_as(pictures: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_as_what_it_was_begun_as(pictures: Path, finished: Path) -> None:
     """What else is asked for would be passed over in silence."""
-    run(pictures, tmp_path / "run")
     with pytest.raises(WeightsError, match="of the configuration tiny goes on as such"):
-        run(pictures, tmp_path / "run", config="base")
+        run(pictures, finished, config="base")
     with pytest.raises(WeightsError, match="began from an orthonormal block transform"):
-        run(pictures, tmp_path / "run", init="base-7", config=None)
-    run(pictures, tmp_path / "run", config=None)
+        run(pictures, finished, init="base-7", config=None)
+    run(pictures, finished, config=None)
 
 
 def test_a_start_that_came_to_nothing_is_not_noted(pictures: Path, tmp_path: Path) -> None:
@@ -268,11 +293,10 @@ def test_where_no_file_can_be_locked_training_goes_on(
 
 
 def test_a_finished_run_is_shipped(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pictures: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From the small files of its folder alone; a second time it is no better and refused."""
-    folder = tmp_path / "run"
-    run(pictures, folder)
+    folder = finished
     (folder / CHECKPOINT).unlink()
     names = [row["file"] for row in read_pictures([folder], tmp_path)]
     manifest = tmp_path / "manifest.csv"
@@ -310,9 +334,10 @@ def test_a_finished_run_is_shipped(
     assert "held-out pictures are here" in capsys.readouterr().err
 
 
-def test_a_card_tells_of_all_runs_that_led_there(pictures: Path, tmp_path: Path) -> None:
-    first, last, weights = (tmp_path / name for name in ("first", "last", "weights"))
-    run(pictures, first)
+def test_a_card_tells_of_all_runs_that_led_there(
+    example: Example, pictures: Path, tmp_path: Path
+) -> None:
+    first, last, weights = example.folder, tmp_path / "last", tmp_path / "weights"
     run(pictures, last, replace(PLAN, learning_rate=5e-4), init=str(first / WEIGHTS))
     (pictures / "broken.png").unlink()
     names = [path.name for path in pictures.iterdir()]
@@ -383,10 +408,9 @@ def test_what_earlier_weights_saw_is_not_held_out(tmp_path: Path) -> None:
 ENCODER_PLAN = replace(PLAN, encoder_only=True, distortion="ssim")
 
 
-def test_an_encoder_alone(pictures: Path, tmp_path: Path, photo: Photo) -> None:
+def test_an_encoder_alone(example: Example, pictures: Path, tmp_path: Path, photo: Photo) -> None:
     """g_a learns, all else stands still, and a kill loses nothing of that."""
-    run(pictures, tmp_path / "first")
-    start = tmp_path / "first" / WEIGHTS
+    start = example.folder / WEIGHTS
     folder = tmp_path / "second"
     options: dict[str, Any] = {"init": str(start), "config": None}
     run(pictures, folder, ENCODER_PLAN, **options)
@@ -413,10 +437,9 @@ def test_an_encoder_alone(pictures: Path, tmp_path: Path, photo: Photo) -> None:
         run(pictures, tmp_path / "third", ENCODER_PLAN, config=None)
 
 
-def ship_one(pictures: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
+def ship_one(first: Path, pictures: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
     """Weights called one in a folder of their own; what other runs are to be shipped with."""
     (pictures / "broken.png").unlink()
-    run(pictures, folder / "first")
     weights = folder / "weights"
     weights.mkdir()
     names = ",,\n".join(f"{number}.png" for number in range(3))
@@ -424,16 +447,15 @@ def ship_one(pictures: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
     (folder / "data.txt").write_text("Smooth noise.\n")
     where = ["--folder", str(weights), "--released", "2026-01-01"]
     of_all = ["--manifest", str(folder / "manifest.csv"), "--data", str(folder / "data.txt")]
-    first = [str(folder / "first"), str(pictures)]
-    assert main(["ship", *first, "--name", "one", *where, *of_all]) == 0
+    assert main(["ship", str(first), str(pictures), "--name", "one", *where, *of_all]) == 0
     return weights, where, of_all
 
 
 def test_weights_for_a_tune_are_shipped_beside_the_default(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    example: Example, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where they are better by MS-SSIM; all else stays as it was, and the start is told of."""
-    weights, where, of_all = ship_one(pictures, tmp_path)
+    weights, where, of_all = ship_one(example.folder, pictures, tmp_path)
     before = json.loads((weights / MANIFEST).read_text())
     plan = replace(PLAN, distortion="ssim", minutes=40 / 60)
     one, start = (
@@ -457,9 +479,9 @@ def test_weights_for_a_tune_are_shipped_beside_the_default(
 
 
 def test_an_encoder_is_shipped_beside_its_weights(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    example: Example, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights, where, _ = ship_one(pictures, tmp_path)
+    weights, where, _ = ship_one(example.folder, pictures, tmp_path)
     before = json.loads((weights / MANIFEST).read_text())
 
     folder, plan = tmp_path / "second", replace(ENCODER_PLAN, minutes=40 / 60)

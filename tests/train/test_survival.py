@@ -58,26 +58,26 @@ class FragileStore(PhotoStore):
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(photo: Photo, tmp_path: Path) -> None:
-    """Killed after step 7 with its last checkpoint at step 5."""
+    """Killed after step 4 with its last checkpoint at step 3."""
     pictures = [photo(128, 144, seed) for seed in range(4)]
     x = batch(photo)
-    plan = plan_of(12, checkpoint_minutes=5 / 60.0)
+    plan = plan_of(7, checkpoint_minutes=3 / 60.0)
     whole = new_state(fresh(), plan)
     torch.manual_seed(plan.seed)
     train(whole, PhotoStore(pictures, CPU), x, plan, tmp_path / "whole")
 
     store = FragileStore(pictures, CPU)
-    store.left = 7
+    store.left = 4
     torch.manual_seed(plan.seed)
     with pytest.raises(InterruptedRunError):
         train(new_state(fresh(), plan), store, x, plan, tmp_path / "parts")
     assert list((tmp_path / "parts").glob(".gencodec-*")) == []
     torch.manual_seed(999)  # a new process knows nothing of the old one's noise
     resumed = load_checkpoint(tmp_path / "parts", plan, CPU)
-    assert resumed.step == 5 and resumed.elapsed == 5.0
+    assert resumed.step == 3 and resumed.elapsed == 3.0
     train(resumed, PhotoStore(pictures, CPU), x, plan, tmp_path / "parts")
 
-    assert resumed.step == whole.step == 12
+    assert resumed.step == whole.step == 7
     for part in ("vae", "average"):
         first, second = (getattr(state, part).state_dict() for state in (whole, resumed))
         for name in first:
@@ -233,9 +233,9 @@ def test_steps_without_a_loss_are_counted_over_several_looks(
 ) -> None:
     """With a checkpoint after each two steps no look ever sees more."""
     monkeypatch.setattr(loop, "LOOK_EVERY", 6)
-    plan = plan_of(20, checkpoint_minutes=2 / 60.0, crops=1)
+    plan = plan_of(8, checkpoint_minutes=2 / 60.0, crops=1)
     store = FragileStore([photo(128, 144)], CPU)
-    store.spoil = {5, 6, 7, 8}
+    store.spoil = {3, 4, 5, 6}
     training = train(new_state(fresh(), plan), store, batch(photo), plan, tmp_path)
     assert training.state.returns == 1
 
