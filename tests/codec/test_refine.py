@@ -68,7 +68,7 @@ def test_each_tune_is_best_at_its_own(photo: Photo, effort: int, model: str | No
 @pytest.mark.parametrize("tune", DISTORTIONS)
 def test_more_rounds_find_more(codec: Codec, photo: Photo, tune: str) -> None:
     """Descent something, and annealing no less, within what chance does to drawn pictures."""
-    efforts = (0, 4, 2 * search.ANNEAL_FROM)
+    efforts = (0, 4, search.ANNEAL_FROM)
     totals = dict.fromkeys(efforts, 0.0)
     for pixels in (photo(96, 96, 5), photo(96, 96, 2)):
         for effort in efforts:

@@ -87,6 +87,7 @@ def test_a_blank_page_says_nothing_against_the_codec(
 ) -> None:
     """Nor do a few pixels: they cost what they cost, and another picture is shuffled for order."""
     monkeypatch.setattr("gencodec.evidence.audit.SAMPLES", 1)
+    monkeypatch.setattr("gencodec.evidence.order.SHUFFLES", 2)
     monkeypatch.setattr("gencodec.evidence.audit.library_pictures", list)
     monkeypatch.setattr(accounting, "installed_rivals", list)
     blank = named("blank.png", np.full((320, 240, 3), 255, np.uint8))

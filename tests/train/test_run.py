@@ -508,6 +508,12 @@ def test_an_encoder_is_shipped_beside_its_weights(
     assert "for mse the weights have their own encoder" in capsys.readouterr().err
 
     Image.fromarray(np.zeros((96, 112, 3), np.uint8)).save(pictures / "new.png")
-    run(pictures, tmp_path / "third", plan, init=str(weights / "one.safetensors"), config=None)
+    run(
+        pictures,
+        tmp_path / "third",
+        ENCODER_PLAN,
+        init=str(weights / "one.safetensors"),
+        config=None,
+    )
     assert main(["ship-encoder", str(tmp_path / "third"), str(pictures), *where]) == 1
     assert "new.png and 0 more are not in the list of one" in capsys.readouterr().err
