@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,13 +36,14 @@ PIXEL = (
     "YPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 LABEL = "Rival </script><b>&amp;"
+LONG = "two" * 60
 
 
 def rows(codec: str, factor: float) -> list[Row]:
     return [
         Row(codec, q, image, 1000, factor * 0.1 * 2**q, 25.0 + 3 * q, 26.0 + 3 * q, 0.9 + q / 100)
         for q in (0.0, 1.0, 2.0, 3.0)
-        for image in ("one", "two")
+        for image in ("one", LONG)
     ]
 
 
@@ -59,7 +61,7 @@ def report() -> Report:
             CodecSpeed(OWN_NAME, "gencodec base", "", 2, 0.5, 0.5, 0.4, cold, memory, 2),
             CodecSpeed("rival", LABEL, "odd", 0, 0.5, 0.01, 0.02, cold, memory, None),
         ),
-        stages=(StageTime("encode", "g_a", 0.3, 1.0), StageTime("decode", "g_s", 0.2, 1.0)),
+        stages=(StageTime("encode", "g_a", 0.3, 1.0), StageTime("decode", "ans", 0.01, 1.0)),
         timings=(Timing(OWN_NAME, "one", 9, 9, 60.0, 9, 0.1, 0.1, 0.1, 0.1),),
         throughput=(),
     )
@@ -92,7 +94,7 @@ def page(report: Report) -> str:
         for name, size in ((OWN_NAME, 1000), ("rival", 1010))
     )
     view = View("one", 100, 80, 0, 0, 64, 48, PIXEL, (shots, shots))
-    views = Views("lossless WebP", None, (), (view, replace(view, image="two")))
+    views = Views("lossless WebP", None, (), (view, replace(view, image=LONG, crop_width=80)))
     return page_text(report, page_data(report, [published()]) | {"views": asdict(views)})
 
 
@@ -133,7 +135,6 @@ def test_a_folder_that_is_called_like_a_mark(report: Report) -> None:
 
 
 SCRIPT = """
-<script type="module">
 const wait = () => new Promise((done) => setTimeout(done, 50));
 const byId = (id) => document.getElementById(id);
 const press = (holder, label) => {
@@ -168,7 +169,10 @@ seen.zoomed = byId("left").firstElementChild.style.transform !== before;
 byId("stage").dispatchEvent(mouse("pointerdown", 0.2));
 const still = byId("left").firstElementChild.style.transform;
 byId("stage").dispatchEvent(mouse("pointermove", 0.1));
-seen.panned = byId("left").firstElementChild.style.transform !== still;
+const dragged = byId("left").firstElementChild.style.transform;
+seen.panned = dragged !== still;
+byId("stage").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
+seen.byKey = byId("left").firstElementChild.style.transform !== dragged;
 byId("hold").dispatchEvent(new PointerEvent("pointerdown"));
 seen.original = !byId("over").hidden;
 seen.caption = byId("right-caption").textContent;
@@ -181,13 +185,56 @@ seen.titles = [...byId("deltas").querySelectorAll("td[title]")].map((cell) => ce
 seen.speed = document.querySelectorAll("#speed-encode circle").length;
 seen.bugs = byId("bugs-table").textContent;
 seen.names = [...byId("legend").querySelectorAll("button")].map((b) => b.textContent);
+seen.stages = byId("stages").textContent;
+seen.crops = byId("pictures-note").textContent;
+const within = () => [...document.querySelectorAll("#speed .chart text")].every((name) => {
+  const end = name.getBBox(), all = name.ownerSVGElement.viewBox.baseVal;
+  return end.x >= 0 && end.x + end.width <= all.width;
+});
+seen.within = [within()];
+document.body.style.width = "320px";
+dispatchEvent(new Event("resize"));
+seen.within.push(within(), document.body.scrollWidth <= 320);
+seen.letters = document.querySelector("#speed-encode svg").getScreenCTM().a;
 await wait();
-const note = document.createElement("pre");
-note.id = "seen";
-note.textContent = JSON.stringify(seen);
-document.body.append(note);
-</script>
-</body>"""
+"""
+
+
+def seen_in_browser(text: str, script: str, folder: Path) -> Any:
+    """What a script leaves in `seen`, run in a page once the page's own has run."""
+    note = 'const note = document.createElement("pre"); note.id = "seen";'
+    note += "note.textContent = JSON.stringify(seen); document.body.append(note);"
+    script = f'<script type="module">{script}{note}</script></body>'
+    (folder / "page.html").write_text(text.replace("</body>", script), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000", "--dump-dom"]
+    done = subprocess.run(
+        [str(BROWSER), *flags, (folder / "page.html").as_uri()],
+        capture_output=True,
+        timeout=90,
+        check=False,
+    )
+    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.S)
+    assert found, done.stderr.decode()[-2000:]
+    return json.loads(unescape(found[1]))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+@pytest.mark.slow
+def test_curves_that_lie_past_the_rates_shown_are_shown(report: Report, tmp_path: Path) -> None:
+    dear = [
+        replace(row, file_bytes=60_000, bpp=50.0 + row.bpp, psnr=row.psnr) for row in report.images
+    ]
+    even = [replace(d, bd_rate=0.3) for d in report.deltas if d.anchor == "rival"]
+    costly = replace(report, images=tuple(dear), means=means(dear), deltas=tuple(even))
+    script = """
+    const seen = { lines: document.querySelectorAll("#chart polyline").length,
+      lead: document.getElementById("lead").textContent };
+    """
+    seen = seen_in_browser(page(costly), script, tmp_path)
+    assert seen["lines"] == 3
+    assert seen["lead"].endswith(f"At equal PSNR it needs as many bits as {LABEL}.")
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
@@ -197,25 +244,12 @@ def test_the_page_in_a_browser(report: Report, tmp_path: Path) -> None:
         replace(d, bd_score=None) if (d.codec, d.anchor) == ("rival", "vtm") else d
         for d in report.deltas
     )
-    text = page(replace(report, deltas=apart))
-    (tmp_path / "page.html").write_text(text.replace("</body>", SCRIPT), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom"]
-    done = subprocess.run(
-        [str(BROWSER), *flags, (tmp_path / "page.html").as_uri()],
-        capture_output=True,
-        timeout=90,
-        check=False,
-    )
-    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.S)
-    assert found, done.stderr.decode()[-2000:]
-    seen = json.loads(unescape(found[1]))
+    seen = seen_in_browser(page(replace(report, deltas=apart)), SCRIPT, tmp_path)
     assert (seen["lines"], seen["dashed"]) == (3, 1)
     assert seen["redrawn"] and seen["psnrOnly"] == 2 and seen["hidden"] == 2
     assert seen["ofImage"] == 2  # what was published has no curve for one picture
     assert seen["wipe"] == "250" and seen["clip"] == "inset(0px 0px 0px 80%)"
-    assert seen["zoomed"] and seen["panned"] and seen["original"]
+    assert seen["zoomed"] and seen["panned"] and seen["byKey"] and seen["original"]
     assert seen["caption"].startswith("1\u202f010 bytes (+1.0\u202f%), 0.500 bpp")
     assert seen["deltas"] == 2 and seen["own"] == "\u221250.0\u202f%"  # against the rival
     assert seen["others"] == 3  # against what was published, the rival as well
@@ -224,6 +258,10 @@ def test_the_page_in_a_browser(report: Report, tmp_path: Path) -> None:
     assert seen["speed"] == 4  # a dot and its place to point at, for each codec
     assert "it <broke>" in seen["bugs"]
     assert seen["names"][1] == LABEL
+    assert "analysis 0.30" in seen["stages"] and "entropy coding 0.010" in seen["stages"]
+    assert seen["crops"].startswith("Crops of at most 80 \u00d7 48 pixels")
+    assert seen["within"] == [True] * 3  # no name leaves its drawing, nothing the page
+    assert seen["letters"] > 0.8  # of their size on a wide screen
 
 
 def test_the_busiest_crop() -> None:

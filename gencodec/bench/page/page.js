@@ -71,10 +71,10 @@ function ticks(low, high, count) {
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(k * step);
   return found;
 }
-function logTicks(low, high) {
-  const found = [];
+function logTicks(low, high, room) {
+  const found = [], decade = room / Math.log10(high / low); // numbers of five letters must not touch
   for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++) {
-    for (const k of [1, 2, 5]) if (k * 10 ** e >= low * 0.999 && k * 10 ** e <= high * 1.001) found.push(k * 10 ** e);
+    for (const k of decade < 130 ? [1] : [1, 2, 5]) if (k * 10 ** e >= low * 0.999 && k * 10 ** e <= high * 1.001) found.push(k * 10 ** e);
   }
   return found;
 }
@@ -90,7 +90,7 @@ function chart(holder, { series, x, y, width = 1000, height = 520, right = 190 }
   const xEnds = [along(x.low), along(x.high)], yEnds = [y.low, y.high];
   const px = (v) => span(xEnds, along(v), left, width - right);
   const py = (v) => span(yEnds, v, height - bottom, top);
-  for (const v of x.log ? logTicks(x.low, x.high) : ticks(x.low, x.high, width < 640 ? 5 : 8)) {
+  for (const v of x.log ? logTicks(x.low, x.high, width - left - right) : ticks(x.low, x.high, width < 640 ? 5 : 8)) {
     svg.append(
       make("svg:line", { class: "grid", x1: px(v), x2: px(v), y1: top, y2: height - bottom }),
       make("svg:text", { x: px(v), y: height - bottom + 19, "text-anchor": "middle" }, short(v)));
@@ -103,7 +103,7 @@ function chart(holder, { series, x, y, width = 1000, height = 520, right = 190 }
   svg.append(
     make("svg:line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }),
     make("svg:text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle" }, x.label),
-    make("svg:text", { x: left, y: top - 2, "text-anchor": "start", dy: "-2" }, y.label));
+    make("svg:text", { x: width < 400 ? 0 : left, y: top - 2, "text-anchor": "start", dy: "-2" }, y.label));
   const clip = `clip-${holder.id}`;
   svg.append(make("svg:clipPath", { id: clip },
     make("svg:rect", { x: left, y: top, width: width - right - left, height: height - bottom - top })));
@@ -150,14 +150,19 @@ function chart(holder, { series, x, y, width = 1000, height = 520, right = 190 }
     if (above > 0.1) { ends[0].y = top + 4; moved = true; }
     if (!moved) break;
   }
+  holder.replaceChildren(svg); // before the names, whose lengths are known on the page alone
   for (const { line, own, at, y: height_ } of named ? ends : []) {
-    const from = line.dots ? at[0] + 11 : width - right + 12;
+    const name = make("svg:text", { class: own ? "name own" : "name", y: height_ + 4 }, line.title);
+    svg.append(name);
+    // Where it would leave the drawing, a name stands before its dot.
+    const before = line.dots && at[0] + 11 + name.getComputedTextLength() > width, way = before ? -1 : 1;
+    const from = line.dots ? at[0] + way * 11 : width - right + 12;
+    name.setAttribute("x", from);
+    if (before) name.setAttribute("text-anchor", "end");
     if (!line.dots || Math.abs(height_ - at[1]) > 4) {
-      svg.append(make("svg:line", { x1: at[0] + (line.dots ? 8 : 4), y1: at[1], x2: from - 3, y2: height_, stroke: line.colour, "stroke-width": 1, opacity: 0.6 }));
+      svg.append(make("svg:line", { x1: at[0] + way * (line.dots ? 8 : 4), y1: at[1], x2: from - way * 3, y2: height_, stroke: line.colour, "stroke-width": 1, opacity: 0.6 }));
     }
-    svg.append(make("svg:text", { class: own ? "name own" : "name", x: from, y: height_ + 4 }, line.title));
   }
-  holder.replaceChildren(svg);
 }
 
 /* Rate and distortion ------------------------------------------------------------------- */
@@ -186,15 +191,16 @@ function drawCurves() {
   const all = data.codecs.map((codec) => ({ codec, points: curveOf(codec, metric.name) })).filter((e) => e.points.length);
   const shown = all.filter(({ codec }) => !hidden.has(codec.name));
   const log = byId("log").checked;
-  const rates = shown.flatMap(({ points }) => points.map(([bpp]) => bpp));
-  const high = Math.min(spanOf(), Math.max(...rates, 0.1) * 1.02);
-  const own = shown.filter(({ codec }) => !codec.published);
-  const low = log ? Math.min(...(own.length ? own : shown).flatMap(({ points }) => points.map(([bpp]) => bpp)), high / 2) * 0.9 : 0;
-  const scores = (own.length ? own : shown).flatMap(({ points }) => points.filter(([bpp]) => bpp <= high && bpp >= low).map(([, s]) => s));
+  const measuredHere = shown.filter(({ codec }) => !codec.published), own = measuredHere.length ? measuredHere : shown;
+  const ratesOf = (entries) => entries.flatMap(({ points }) => points.map(([bpp]) => bpp));
+  const end = ratesOf(own).some((bpp) => bpp < spanOf()) ? spanOf() : Infinity; // past all that is shown
+  const high = Math.min(end, Math.max(...ratesOf(shown), 0.1) * 1.02);
+  const low = log ? Math.min(...ratesOf(own), high / 2) * 0.9 : 0;
+  const scores = own.flatMap(({ points }) => points.filter(([bpp]) => bpp <= high && bpp >= low).map(([, s]) => s));
   const least = Math.min(...scores), most = Math.max(...scores), pad = (most - least) * 0.05 || 1;
   const room = byId("chart").clientWidth, narrow = room < 640; // names would leave no room for curves
   chart(byId("chart"), {
-    width: narrow ? Math.max(320, room) : 1000, height: narrow ? 360 : 520, right: narrow ? 16 : 190,
+    width: Math.min(1000, Math.max(320, room)), height: narrow ? 360 : Math.min(520, 0.6 * room), right: narrow ? 16 : 190,
     x: { low, high, log, label: "bits per pixel, whole file" },
     y: { low: Math.max(least - pad, metric.name === "ssimulacra2" ? -20 : -Infinity), high: most + pad, label: `${metric.label}${unit}` },
     series: shown.map(({ codec, points }) => ({
@@ -287,7 +293,7 @@ function pictures() {
       return;
     }
     const beside = shot === own ? "" : ` (${signed(100 * (shot.file_bytes / own.file_bytes - 1))}\u202f%)`;
-    const perceived = shot.ssimulacra2 === null ? "" : `, SSIMULACRA 2 ${short(Math.round(shot.ssimulacra2))}`;
+    const perceived = shot.ssimulacra2 === null ? "" : `, SSIMULACRA 2: ${short(Math.round(shot.ssimulacra2))}`;
     byId(id).textContent = `${bytes(shot.file_bytes)} bytes${beside}, ${shot.bpp.toFixed(3)} bpp, ${shot.psnr.toFixed(1)} dB${perceived}`;
   }
   function show() {
@@ -348,6 +354,13 @@ function pictures() {
     } else wipe((event.clientX - box.left) / box.width);
   });
   for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, () => { drag = null; });
+  const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  stage.addEventListener("keydown", (event) => {
+    if (!ways[event.key] || zoomOf() === 1) return;
+    state.pan = state.pan.map((v, axis) => v + (0.1 * ways[event.key][axis]) / zoomOf());
+    place();
+    event.preventDefault();
+  });
   const hold = byId("hold"), over = (on) => { sides.over.hidden = !on; };
   hold.addEventListener("pointerdown", () => over(true));
   for (const name of ["pointerup", "pointerleave", "pointercancel"]) hold.addEventListener(name, () => over(false));
@@ -357,17 +370,18 @@ function pictures() {
   const exact = data.views.fidelity === null
     ? `stored without loss (${data.views.stored})`
     : `stored here as ${data.views.stored}, at least ${data.views.fidelity} dB from what each codec gave`;
-  const sample = views[0];
-  byId("pictures-note").textContent = `Crops of ${sample.crop_width} \u00d7 ${sample.crop_height} pixels at the place of most detail, ${exact}. Rivals code each whole picture at the quality whose file is nearest to gencodec's in bytes; captions are about whole pictures.${data.views.missing.length ? ` Missing: ${data.views.missing.join("; ")}.` : ""}`;
+  const crops = ["crop_width", "crop_height"].map((side) => views.map((view) => view[side]));
+  const most = crops.map((lengths) => Math.max(...lengths)).join(" \u00d7 ");
+  const alike = crops.every((lengths) => lengths.every((length) => length === lengths[0]));
+  byId("pictures-note").textContent = `Crops of ${alike ? "" : "at most "}${most} pixels at the place of most detail, ${exact}. Rivals code each whole picture at the quality whose file is nearest to gencodec's in bytes; captions are about whole pictures.${data.views.missing.length ? ` Missing: ${data.views.missing.join("; ")}.` : ""}`;
   show();
 }
 
 /* Speed --------------------------------------------------------------------------------- */
 
-function speed() {
+function drawSpeed() {
   const report = data.speed;
   if (!report) return;
-  byId("speed").hidden = false;
   const target = anchors.find((c) => c.published) || anchors.find((c) => c.name !== data.own);
   for (const direction of ["encode", "decode"]) {
     const dots = report.codecs.map((row) => {
@@ -380,7 +394,7 @@ function speed() {
     const xs = dots.map((d) => d.point[0]), ys = dots.map((d) => d.point[1]);
     const pad = (Math.max(...ys) - Math.min(...ys)) * 0.12 || 10;
     chart(holder, {
-      width: 520, height: 380, right: 30,
+      width: Math.min(520, Math.max(300, holder.clientWidth)), height: 380, right: 30,
       x: { low: Math.min(...xs) / 1.6, high: Math.max(...xs) * 4, log: true, label: "seconds a megapixel" },
       y: { low: Math.min(...ys) - pad, high: Math.max(...ys) + pad, label: `BD-rate against ${target.title}, PSNR, %` },
       series: dots.map(({ row, point }) => ({
@@ -389,6 +403,13 @@ function speed() {
       })),
     });
   }
+}
+
+function speed() {
+  const report = data.speed;
+  if (!report) return;
+  byId("speed").hidden = false;
+  drawSpeed();
   const images = new Set(report.timings.map((t) => t.image)).size;
   const heads = ["codec", "bpp", "encode, s/MP", "decode, s/MP", "load, s", "first encode, s", "first decode, s", "memory, MB", "threads", `alike with ${report.other_threads}`];
   byId("speed-table").replaceChildren(make("thead", {}, make("tr", {}, ...heads.map((h) => make("th", {}, h)))),
@@ -403,11 +424,12 @@ function speed() {
   const rows = ["encode", "decode"].flatMap((direction) => {
     const parts = report.stages.filter((s) => s.direction === direction && s.s_per_mp > 0);
     return [make("div", {}, direction), make("div", { class: "track" }, ...parts.map((s) => {
-      const part = make("span", { style: `width:${(100 * s.s_per_mp) / longest}%;background:${colours[s.stage]}` }, s.s_per_mp / longest > 0.12 ? make("b", {}, `${words[s.stage]} ${s.s_per_mp.toFixed(2)}`) : "");
+      const part = make("span", { style: `width:${(100 * s.s_per_mp) / longest}%;background:${colours[s.stage]}` });
       part.addEventListener("pointermove", (event) => tell(event, `${words[s.stage]}\n${s.s_per_mp.toFixed(4)} s/MP`));
       part.addEventListener("pointerleave", (event) => tell(event, ""));
       return part;
-    }))];
+    })), make("div", { class: "keys" }, ...parts.map((s) =>
+      make("span", {}, make("i", { style: `background:${colours[s.stage]}` }), `${words[s.stage]} ${s.s_per_mp.toPrecision(2)}`)))];
   });
   byId("stages").replaceChildren(make("div", { class: "stack" }, ...rows));
   const cuda = report.throughput.map((t) => `${t.direction} ${t.width}\u00d7${t.height}: ${t.single} images/s one by one, ${t.best} in batches of ${t.best_batch}`);
@@ -429,7 +451,8 @@ function lead() {
     node.append(" At equal PSNR it needs ");
     rivals.forEach((d, i) => {
       const share = Math.abs(d.bd_rate).toFixed(0);
-      node.append(make("b", {}, `${share}\u202f% ${d.bd_rate < 0 ? "fewer" : "more"}`), ` bits than ${title(d.anchor)}`,
+      const words = share === "0" ? ["as many", "as"] : [`${share}\u202f% ${d.bd_rate < 0 ? "fewer" : "more"}`, "than"];
+      node.append(make("b", {}, words[0]), ` bits ${words[1]} ${title(d.anchor)}`,
         i === rivals.length - 1 ? "." : i === rivals.length - 2 ? " and " : ", ");
     });
   }
@@ -456,6 +479,7 @@ function rest() {
 }
 
 addEventListener("resize", drawCurves);
+addEventListener("resize", drawSpeed);
 lead();
 drawCurves();
 drawDeltas();
