@@ -105,6 +105,8 @@ def explain_one(
 
 def summary(e: Explanation) -> str:
     """For a terminal: the verdict's figures, a line each."""
+    from gencodec.evidence.page import digits
+
     lines = [
         f"{visible(e.name)}: {e.verdict}",
         f"  {e.width} x {e.height}, quality {e.quality:g}, {e.file_bytes} bytes ({e.bpp:.3f} bpp)",
@@ -121,10 +123,10 @@ def summary(e: Explanation) -> str:
     for step in e.steps:
         lines.append(
             f"  {step.percent:4g} %  {step.file_bytes:8} bytes  {step.psnr:6.2f} dB  "
-            f"likeness {step.likeness:6.3f}"
+            f"likeness {digits(step.likeness, 3):>6}"
         )
     lines += [
-        f"  under other weights: likeness {e.forced_likeness:.3f} "
+        f"  under other weights: likeness {digits(e.forced_likeness, 3)} "
         f"(their own file of it: {e.other_own_psnr:.1f} dB); {e.forced_complaint}",
         f"  refusal: {e.refusal or 'none'}",
         f"  symbols of another picture in this file ({e.swapped_with}): "

@@ -14,6 +14,7 @@ from .page import (
     bars,
     box,
     code,
+    digits,
     figure,
     grid,
     heading,
@@ -118,10 +119,10 @@ def _anything(a: Anything, pictures: AuditPictures) -> list[str]:
 
 def _order(o: Order, pictures: AuditPictures) -> list[str]:
     captions = {
-        "in order": f"likeness {o.in_order:.2f}",
-        "words shuffled": f"likeness {o.shuffled_words[0]:.2f}",
-        "bytes shuffled": f"likeness {o.shuffled_bytes[0]:.2f}",
-        "other weights": f"likeness {o.other_weights:.2f}",
+        "in order": f"likeness {digits(o.in_order, 2)}",
+        "words shuffled": f"likeness {digits(o.shuffled_words[0], 2)}",
+        "bytes shuffled": f"likeness {digits(o.shuffled_bytes[0], 2)}",
+        "other weights": f"likeness {digits(o.other_weights, 2)}",
     }
     figures = [
         figure(pixels, name, captions[name], width=2 * THUMB)
@@ -134,7 +135,8 @@ def _order(o: Order, pictures: AuditPictures) -> list[str]:
         grid(figures, 4),
         text(
             f"The {o.file_bytes:,} bytes of {o.picture}, shuffled {2 * o.shuffles} ways, checks "
-            f"overridden: likeness {min(every):.2f} to {max(every):.2f}. The very same bytes are "
-            f"there; the picture is not. What the program says to a shuffled file: “{o.refusal}”."
+            f"overridden: likeness {digits(min(every), 2)} to {digits(max(every), 2)}. The very "
+            "same bytes are there; the picture is not. What the program says to a shuffled file: "
+            f"“{o.refusal}”."
         ),
     ]

@@ -128,7 +128,7 @@ def explain(
     swap_exact = np.array_equal(swapped, codec.codec.decompress(second_stream))
 
     likeness_forced = likeness(forced.pixels, reference)
-    against = _against(steps, refusal, forced, likeness_forced, no_likeness(reference))
+    against = _against(steps, refusal, forced, likeness_forced, reference)
     if not nothing_same:
         against.append("at 0 bytes two pictures already differ")
     if not caught:
@@ -249,14 +249,22 @@ def _step(share: float, prefix: Prefix, reference: Pixels) -> Step:
 
 
 def _against(
-    steps: tuple[Step, ...], refusal: str, forced: Forced, forced_likeness: float, chance: float
+    steps: tuple[Step, ...],
+    refusal: str,
+    forced: Forced,
+    forced_likeness: float,
+    reference: Pixels,
 ) -> list[str]:
     """What speaks against the verdict, one clause each."""
-    against = []
+    against, chance = [], no_likeness(reference)
     if abs(steps[0].likeness) > chance:
         against.append(f"at 0 bytes the likeness is already {steps[0].likeness:.2f}")
     if steps[-1].likeness < SAME:
-        against.append(f"the whole file gives a likeness of only {steps[-1].likeness:.2f}")
+        against.append(
+            f"the whole file gives a likeness of only {steps[-1].likeness:.2f}"
+            if is_telling(reference)
+            else "there is too little in it for a likeness to be seen"
+        )
     if not refusal:
         against.append("a file of other weights was not refused")
     if forced.complaint is None:

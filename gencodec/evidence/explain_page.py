@@ -10,6 +10,7 @@ from .explain import SHARES, Explanation, Pictures
 from .page import (
     bars,
     code,
+    digits,
     enlarged,
     figure,
     grid,
@@ -60,7 +61,7 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
             figure(
                 pictures[f"prefix {share:g}"],
                 f"{step.percent:g} % of the file",
-                f"{step.file_bytes} bytes, {step.psnr:.1f} dB, likeness {_two(step.likeness)}",
+                f"{step.file_bytes} bytes, {step.psnr:.1f} dB, likeness {digits(step.likeness, 2)}",
                 width=WIDTH,
             )
         )
@@ -112,7 +113,7 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
                 figure(
                     pictures["forced"],
                     "This file, other weights",
-                    f"checks overridden; likeness {_two(e.forced_likeness)}",
+                    f"checks overridden; likeness {digits(e.forced_likeness, 2)}",
                     width=WIDTH,
                 ),
                 figure(pictures["second"], "A second picture", e.swapped_with, width=WIDTH),
@@ -142,7 +143,7 @@ def _one(e: Explanation, pictures: Pictures, *, alone: bool) -> list[str]:
                     str(step.file_bytes),
                     f"{step.symbols:.1%}",
                     f"{step.psnr:.2f}",
-                    f"{step.likeness:.3f}",
+                    digits(step.likeness, 3),
                 )
                 for step in e.steps
             ],
@@ -159,14 +160,9 @@ def _saved(e: Explanation) -> str:
             "very picture."
         )
     return (
-        "Here training brought nothing: the picture has so few different symbols that tables made "
-        "for it, which are not charged for, say nearly all of it."
+        "Here training brought nothing: the picture has so few symbols, or so few different ones, "
+        "that tables made for it, which are not charged for, say much of it."
     )
-
-
-def _two(value: float) -> str:
-    """Two digits, without a minus before nothing."""
-    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _bytes(bits: float) -> str:

@@ -32,6 +32,7 @@ body { margin: 0 auto; max-width: 62rem; padding: 2.5rem 1.25rem 5rem; backgroun
 h1 { font-size: 1.15rem; margin: 0 0 .4rem; color: var(--soft); font-weight: 600; }
 h2 { font-size: 1.35rem; margin: 3.2rem 0 .5rem; line-height: 1.3; }
 h3 { font-size: 1.02rem; margin: 1.6rem 0 .4rem; }
+h2, p, .bars span { overflow-wrap: anywhere; }
 p { margin: .5rem 0 .9rem; max-width: 46rem; }
 .verdict { font-size: clamp(1.5rem, 3.4vw, 2.15rem); line-height: 1.28; font-weight: 650;
   letter-spacing: -.012em; margin: 0 0 1rem; max-width: none; text-wrap: balance; }
@@ -62,6 +63,9 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 .box p:last-child { margin-bottom: 0; } .box p:first-child { margin-top: 0; }
 code { font: .88em ui-monospace, Menlo, monospace; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; min-width: 40rem; height: auto; margin: 1rem 0; }
+@media print { h2, h3 { break-after: avoid; } figure, tr, .bars div, svg { break-inside: avoid; }
+  .wide { overflow: visible; } svg { min-width: 0; }
+  .bars i { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """
 
 
@@ -155,6 +159,11 @@ def bars(rows: Sequence[tuple[str, float, str]], *, odd: int | None = None) -> s
             f'<i style="width:{share:.2f}%"></i><span>{escape(words)}</span></div>'
         )
     return f'<div class="bars">{"".join(parts)}</div>'
+
+
+def digits(value: float, places: int) -> str:
+    """A number to so many places, without a minus before nothing."""
+    return f"{round(value, places) + 0.0:.{places}f}"
 
 
 HEAT = ((10, 8, 30), (75, 20, 110), (160, 40, 110), (225, 85, 65), (250, 165, 45), (252, 250, 190))

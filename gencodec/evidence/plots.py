@@ -28,7 +28,8 @@ def interval_plot(rows: Sequence[tuple[str, Interval, bool]]) -> str:
             f'<circle cx="{value:.1f}" cy="{y}" r="7" fill="{colour}"/>',
             _small(value, y - 14, f"{interval.value:.2f}"),
         ]
-    return _svg(parts, 40 + ROW * len(rows))
+    said = [f"{label} {i.value:.2f}, {i.low:.2f} to {i.high:.2f}" for label, i, _ in rows]
+    return _svg(parts, 40 + ROW * len(rows), "; ".join(said))
 
 
 def strip_plot(rows: Sequence[tuple[str, Spread]], threshold: float) -> str:
@@ -48,7 +49,8 @@ def strip_plot(rows: Sequence[tuple[str, Spread]], threshold: float) -> str:
             f'<circle cx="{middle:.1f}" cy="{y}" r="7" fill="var(--bar)"/>',
             f'<circle cx="{least:.1f}" cy="{y}" r="3" fill="var(--bar)"/>',
         ]
-    return _svg(parts, 40 + ROW * len(rows))
+    said = [f"{label} {spread.percent_5:.3f} to {spread.percent_95:.3f}" for label, spread in rows]
+    return _svg(parts, 40 + ROW * len(rows), f"{'; '.join(said)}; the line {threshold:.3f}")
 
 
 def _place(share: float) -> float:
@@ -74,9 +76,9 @@ def _small(x: float, y: float, words: str) -> str:
     )
 
 
-def _svg(parts: Sequence[str], height: int) -> str:
+def _svg(parts: Sequence[str], height: int, said: str) -> str:
+    """`said`: what is read to those who do not see it."""
     return (
-        f'<div class="wide"><svg viewBox="0 0 {WIDTH} {height}" role="img">'
-        + "".join(parts)
-        + "</svg></div>"
+        f'<div class="wide"><svg viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-label="{escape(said)}">' + "".join(parts) + "</svg></div>"
     )

@@ -73,6 +73,8 @@ def test_a_page_shows_memory_where_it_was_found() -> None:
     for found, reds in ((innocent, 1), (replace(innocent, passed=False), 2)):
         shown = "".join(membership_part(found, figures.control))
         assert shown.count('fill="var(--bad)"') == reds
+        assert 'role="img" aria-label="these weights, ' in shown  # for those who do not see it
+        assert "0.80, 0.60 to 0.95; their plain loss" in shown
 
 
 def test_the_explanation_is_of_one_run() -> None:

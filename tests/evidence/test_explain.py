@@ -12,6 +12,7 @@ import pytest
 
 from gencodec.bench.own_codec import Gencodec
 from gencodec.bench.report import from_text, to_text
+from gencodec.cli.explain import summary
 from gencodec.evidence.explain import Explanation, Pictures, explain, likeness
 from gencodec.evidence.explain_page import explain_page
 from gencodec.evidence.opening import explain_opened, open_picture, open_stream_file
@@ -154,6 +155,23 @@ def test_the_page_is_whole_and_safe(explained: Explained) -> None:
     assert "a<b>" not in html and "a&lt;b&gt;.png" in html
     assert html.index(explained[0].verdict) < html.index("<img")
     assert f"{explained[0].file_bytes}" in html
+
+
+def test_a_flat_picture_has_nothing_to_be_likened_by(codec: Gencodec) -> None:
+    """It comes back as it was, which no likeness can tell."""
+    opened = open_picture("flat.png", picture_from_array(np.full((32, 32, 3), 90, np.uint8)), codec)
+    figures, _ = explain_opened(opened, [opened], seed=0)
+    assert not figures.holds
+    assert figures.verdict.endswith("there is too little in it for a likeness to be seen.")
+
+
+def test_long_names_and_likenesses_near_nothing(explained: Explained) -> None:
+    figures, pictures = explained
+    steps = (dataclasses.replace(figures.steps[0], likeness=-0.0004), *figures.steps[1:])
+    figures = dataclasses.replace(figures, name="n" * 200, steps=steps)
+    html = explain_page([(figures, pictures)] * 2, "gencodec explain")
+    assert "overflow-wrap: anywhere" in html.split("h2, p, ")[1].split("\n")[0]
+    assert "-0.00" not in html and "-0.000" not in summary(figures)
 
 
 def test_the_page_of_a_picture_of_one_block(codec: Gencodec, photo: Photo) -> None:
