@@ -19,6 +19,7 @@ PACKAGE = ROOT / "gencodec"
 # A module may import floors of a lower rank, and its own. The commands at the top lead to each
 # other in one direction as well: a training run measures with bench, cli opens every door.
 RANK = {
+    "amounts": 0,
     "errors": 0,
     "names": 0,
     "processes": 0,
@@ -38,6 +39,7 @@ RANK = {
 
 TENSORS = {"numpy", "torch"}
 LIBRARIES = {
+    "amounts": set[str](),
     "errors": set[str](),
     "names": set[str](),
     "processes": set[str](),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gencodec.amounts import counted
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.contestants import OWN_NAME
 from gencodec.bench.metrics import METRICS, Metric
@@ -40,7 +41,7 @@ def table(report: Report, published: Sequence[Anchor]) -> str:
         text.append("Metrics: gencodec's bits against that codec's at equal score (BD-rate), %.")
     text += _left_out(report)
     data = report.dataset
-    text.append(f"{data.images} images of '{data.folder}', {data.megapixels:g} MP.")
+    text.append(f"{counted(data.images, 'image')} of '{data.folder}', {data.megapixels:g} MP.")
     if report.speed is not None:
         text += ["", _speed(report)]
     if report.bugs:
@@ -57,8 +58,8 @@ def _left_out(report: Report) -> Iterator[str]:
         if without and report.environment.versions.get(str(metric.package)) == "not installed":
             yield f"No {metric.label}: the Python package '{metric.package}' is not installed."
         elif without:
-            count = len({row.image for row in report.images})
-            yield f"No {metric.label}: of {count} images, {len(without)} too small for it."
+            images = counted(len({row.image for row in report.images}), "image")
+            yield f"No {metric.label}: of {images}, {len(without)} too small for it."
 
 
 def _against(report: Report, anchor: str, metrics: Sequence[Metric]) -> list[str]:

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gencodec.amounts import counted
 from gencodec.bitstream.header import Header, coded_pixels, pack_header, unpack_header
 from gencodec.bitstream.sections import (
     END,
@@ -230,7 +231,8 @@ def check_end(data: bytes, end: int) -> None:
         raise ChecksumError("the file is damaged (its check differs)")
     extra = len(data) - (end + 1 + _CRC_BYTES)
     if extra:
-        raise FormatError(f"{extra} bytes follow the end of the picture")
+        verb = "follows" if extra == 1 else "follow"
+        raise FormatError(f"{counted(extra, 'byte')} {verb} the end of the picture")
 
 
 def _complete(data: bytes, layout: Layout, end: int, limits: Limits) -> Container:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal
 
+from gencodec.amounts import percent
 from gencodec.cli.failures import (
     AbortError,
     UsageError,
@@ -195,7 +196,7 @@ class Reporter:
             saved = self._bytes_in - self._bytes_out
             text += f"; {size(self._bytes_in)} -> {size(self._bytes_out)}"
             if saved > 0:
-                text += f", saved {size(saved)} ({saved / self._bytes_in:.0%})"
+                text += f", saved {size(saved)} ({percent(saved / self._bytes_in)})"
         self._say(f"{text}, {duration(time.perf_counter() - self._started)}")
         if self._failures:
             self._say("gencodec: these failed:")

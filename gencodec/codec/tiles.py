@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from gencodec.amounts import counted, percent
 from gencodec.bitstream import LATENTS, Box, Container, Header, Limits, TileGrid, coded_pixels
 from gencodec.entropy import PassDecoder
 from gencodec.errors import ChecksumError, FormatError, LimitError
@@ -170,18 +171,21 @@ class LatentReader:
             return ()  # a tile's own checks may differ where the one over the file does not
         share = self.decoded / self.requested if self.requested else 0.0
         if not self._salvage:
-            return (f"the file is cut: {share:.0%} of its symbols are there, the rest is guessed",)
+            return (
+                f"the file is cut: {percent(share)} of its symbols are there, the rest is guessed",
+            )
         if not self.losses:
             return ("the file is damaged, but not in what was shown of its pixels",)
         count = len(self.losses)
-        notes = [f"{count} of {self.tiles} tiles are damaged: {share:.0%} of the symbols are left"]
+        damaged = f"{count} of {self.tiles} tiles {'is' if count == 1 else 'are'} damaged"
+        notes = [f"{damaged}: {percent(share)} of the symbols are left"]
         for loss in self.losses[:LISTED_LOSSES]:
             where = f"tile {loss.index + 1}, {loss.box.width}x{loss.box.height} pixels at "
             where += f"{loss.box.left},{loss.box.top}"
-            what = f"{loss.share:.0%} of its detail is left" if loss.share else "lost"
+            what = f"{percent(loss.share)} of its detail is left" if loss.share else "lost"
             notes.append(f"{where}: {what}")
         if count > LISTED_LOSSES:
-            notes.append(f"and {count - LISTED_LOSSES} tiles more")
+            notes.append(f"and {counted(count - LISTED_LOSSES, 'more tile')}")
         return tuple(notes)
 
     def _tile(self, index: int) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin, PsdImagePlugin, TiffImagePlugin, TiffTags
 
+from gencodec.amounts import counted
 from gencodec.image.blocks import BOXES, IPTC
 from gencodec.image.metadata import PNG_XMP
 from gencodec.image.tiff import EXTRA_SAMPLES, PHOTO_DIRECTORIES, PHOTO_TAGS, SUB_IFDS, integers
@@ -118,7 +119,7 @@ def _of_jpeg(image: JpegImagePlugin.JpegImageFile, whole: bytes) -> list[str]:
         notes.append(_SEVERAL if image.format == "MPO" else _FURTHER)
     elif (rest := _behind_jpeg(whole, previews=len(behind))) and not _is_in_motion(image, whole):
         # A phone's time and country are a hundred bytes, its video millions.
-        notes.append(f"what follows the end of the JPEG is not kept ({len(rest)} bytes)")
+        notes.append(f"what follows the end of the JPEG is not kept ({counted(len(rest), 'byte')})")
     return notes
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gencodec.amounts import counted
 from gencodec.bench.metrics import PSNR_OF_EQUALS
 from gencodec.errors import OutputError
 from gencodec.image import Pixels
@@ -228,9 +229,8 @@ class Training:
         arrived = self._arrivals()
         if arrived:
             self._photos.extend(arrived)
-            self._journal.event(
-                self.state, f"{len(arrived)} pictures arrived, {len(self._photos)} in all"
-            )
+            pictures = counted(len(arrived), "picture")
+            self._journal.event(self.state, f"{pictures} arrived, {len(self._photos)} in all")
             self._tell_of_small_pictures()
 
     def _tell_of_small_pictures(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gencodec.amounts import counted
 from gencodec.codec.shelf import open_weights
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.image import Pixels
@@ -89,10 +90,8 @@ def run_training(
         evaluation = _evaluation(training, kept, say)
         gallery.settle(training, kept)
         store = PhotoStore([photo.pixels for photo in training], device)
-        say(
-            f"{len(training)} pictures ({store.megapixels():.0f} megapixels) to train on, "
-            f"{len(kept)} held out"
-        )
+        pictures = counted(len(training), "picture")
+        say(f"{pictures} ({store.megapixels():.0f} megapixels) to train on, {len(kept)} held out")
         del training, kept
         if goes_on:
             say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")

@@ -316,7 +316,7 @@ def test_salvage_tells_of_tiles_that_are_wrong_in_a_file_whose_check_is_right(
     with pytest.raises(ChecksumError):
         codec.decompress(damaged)
     summary, first = codec.decompress_picture(damaged, salvage=True).notes
-    assert "1 of 20 tiles" in summary
+    assert summary.startswith("1 of 20 tiles is damaged: ")
     assert "tile 7," in first and "lost" in first
 
 

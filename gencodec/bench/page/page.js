@@ -434,7 +434,7 @@ function speed() {
   byId("stages").replaceChildren(make("div", { class: "stack" }, ...rows));
   const cuda = report.throughput.map((t) => `${t.direction} ${t.width}\u00d7${t.height}: ${t.single} images/s one by one, ${t.best} in batches of ${t.best_batch}`);
   const notes = report.codecs.filter((row) => row.note).map((row) => `${row.label}: ${row.note}.`);
-  byId("speed-note").textContent = `${count(images, "picture")}, gencodec at quality ${report.quality}, rivals at the quality whose file is nearest in bytes; medians of ${count(report.repetitions, "run")} with the codecs taking turns, ${count(report.threads, "thread")}; from pixels in memory to a stream in memory and back. First: in a fresh process. Alike: files that decode with ${count(report.other_threads, "thread")} to the same pixels, one level at most off. ${report.load == null ? "" : `Load ${report.load.toFixed(1)} on ${data.environment.cores} cores in the minute before. `}${cuda.join("; ")} ${notes.join(" ")}`;
+  byId("speed-note").textContent = `${count(images, "picture")}, gencodec at quality ${report.quality}, rivals at the quality whose file is nearest in bytes; medians of ${count(report.repetitions, "run")} with the codecs taking turns, ${count(report.threads, "thread")}; from pixels in memory to a stream in memory and back. First: in a fresh process. Alike: files that decode with ${count(report.other_threads, "thread")} to the same pixels, one level at most off. ${report.load == null ? "" : `Load ${report.load.toFixed(1)} on ${count(data.environment.cores, "core")} in the minute before. `}${cuda.join("; ")} ${notes.join(" ")}`;
 }
 
 /* The rest ------------------------------------------------------------------------------ */
@@ -475,7 +475,7 @@ function rest() {
       make("td", {}, codec.published ? "" : data.bugs.filter((bug) => bug.codec === codec.name).length)))));
   const machine = data.environment;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`).join(", ");
-  byId("machine").textContent = `Weights ${data.weights}. ${machine.cpu}, ${machine.cores} cores, ${machine.system}, networks on ${machine.device}; ${versions}. Pictures: SHA-256 of their pixels ${data.dataset.sha256.slice(0, 16)}\u2026`;
+  byId("machine").textContent = `Weights ${data.weights}. ${machine.cpu}, ${count(machine.cores, "core")}, ${machine.system}, networks on ${machine.device}; ${versions}. Pictures: SHA-256 of their pixels ${data.dataset.sha256.slice(0, 16)}\u2026`;
 }
 
 addEventListener("resize", drawCurves);

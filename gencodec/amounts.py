@@ -1,0 +1,15 @@
+"""Amounts in words: one thing or several, and shares that are not rounded to all or nothing."""
+
+
+def counted(number: int, noun: str) -> str:
+    """1 byte, 2 bytes."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def percent(share: float) -> str:
+    """A share in whole percents; 100% is said of all alone, and 0% of nothing."""
+    if 0.995 <= share < 1.0:
+        return "over 99%"
+    if 0.0 < share < 0.005:
+        return "under 1%"
+    return f"{share:.0%}"
