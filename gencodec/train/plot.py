@@ -66,7 +66,7 @@ def draw_panels(panels: Sequence[Panel]) -> bytes:
     sheet = Image.new("RGB", (WIDTH * SCALE, height * SCALE), "white")
     pen = ImageDraw.Draw(sheet)
     xs = [x for panel in panels for line in panel.lines for x, _ in line.points]
-    x_ticks = _ticks(min(xs, default=0.0), max(xs, default=1.0))
+    x_ticks = _ticks(0.0, max(xs, default=1.0))
     for number, panel in enumerate(panels):
         _draw_panel(pen, panel, x_ticks, number * PANEL_HEIGHT * SCALE)
     place = LEFT * SCALE, (height - 22) * SCALE
@@ -121,7 +121,7 @@ def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers from at most ``low`` to at least ``high``, four to nine of them."""
     if not high > low:
-        low, high = low - 0.5, low + 0.5
+        low, high = min(low, max(0.0, low - 0.5)), low + 0.5  # nothing drawn is less than nothing
     rough = (high - low) / 5.0
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * k for k in (1.0, 2.0, 5.0, 10.0) if power * k >= rough)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from gencodec.model.quality import lmbda_of
@@ -187,3 +188,17 @@ def test_the_average_follows(photo: Photo, tmp_path: Path) -> None:
     train(state, store_of(photo), batch(photo), plan, tmp_path)
     average, current = (vae.g_a.enter.weight.detach() for vae in (state.average, state.vae))
     assert 0 < float((average - current).norm()) < float((current - start).norm())
+
+
+def test_the_first_row_of_a_log_is_drawn_from_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single point makes no axis of negative minutes or bits."""
+    said: list[str] = []
+    draw = ImageDraw.ImageDraw.text
+
+    def listen(pen: ImageDraw.ImageDraw, place: Any, text: str, **style: Any) -> None:
+        said.append(text)
+        draw(pen, place, text, **style)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", listen)
+    draw_log([{"minutes": 0.3, "loss": 0.2, "bpp": 0.1, "psnr": 27.5}])
+    assert "0.3" in said and not any(text.startswith("-") for text in said)
