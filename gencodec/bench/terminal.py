@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -108,12 +109,18 @@ def _range(values: Sequence[float], digits: int) -> str:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as they must be, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join([first, *others]).rstrip())
+        blanks = [" " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)]
+        others = (blank + cell for blank, cell in zip(blanks[1:], row[1:], strict=True))
+        lines.append("  ".join([row[0] + blanks[0], *others]).rstrip())
     return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Cells of a terminal: names may be in scripts whose letters take two, or none of their own."""
+    return sum(
+        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )

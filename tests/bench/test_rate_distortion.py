@@ -199,6 +199,13 @@ def test_the_table_says_why_a_metric_is_missing(report: Report) -> None:
     )
 
 
+def test_the_table_stands_in_columns_whatever_the_script(report: Report) -> None:
+    wide = [replace(about, label="\u30b3\u30d4\u30fc e\u0301") for about in report.codecs]
+    head, row, *_ = table(replace(report, codecs=tuple(wide)), []).splitlines()
+    cells = len(head) - len("\u30b3\u30d4\u30fc")  # these take two each, the accent none
+    assert row.startswith("\u30b3") and len(row) == cells + 1
+
+
 def test_the_nearest_file_in_bytes(raw: Contestant, codec: Gencodec, folder: Path) -> None:
     sample = load_picture(folder / "picture0.png")
     for bits in (2, 5, 8):
