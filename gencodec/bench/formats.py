@@ -227,10 +227,17 @@ def markdown(report: OddFormats) -> str:
 def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m gencodec.bench formats``."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of odd pictures")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="JSON", help="the report, replaced"
+    )
     parser.add_argument("-m", "--model", metavar="NAME|FILE", help="weights (default: as shipped)")
     parser.add_argument("-q", "--quality", type=float, default=60.0, help="default: %(default)g")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where the networks run (default: auto, cuda if there is one)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -110,7 +110,9 @@ def repeated(photo: Pixels, size: Size) -> Pixels:
 def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="its first picture is taken")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="JSON", help="the report, replaced"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -122,7 +122,9 @@ def means_of(rows: list[Row]) -> tuple[Mean, ...]:
 def register(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="pictures of some megapixels")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="JSON", help="the report, replaced"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
 
 
