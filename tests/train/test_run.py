@@ -168,7 +168,7 @@ def test_one_picture_is_trained_on_and_said_to_be(
 ) -> None:
     """Nothing else is there to measure: the curve must not pass for that of pictures never seen."""
     said = run(pictures / "0.png", tmp_path / "one")
-    assert "1 pictures" in "".join(said) and "0 held out" in "".join(said)
+    assert "1 picture (" in "".join(said) and "0 held out" in "".join(said)
     words = "what is called held out is trained on as well"
     assert sum(words in line for line in said) == 1
     assert not any(words in line for line in example.said)
