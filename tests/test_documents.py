@@ -84,6 +84,14 @@ def test_how_every_file_of_the_benchmarks_was_made_is_told() -> None:
     assert [name for name in here if not any(fnmatch(name, pattern) for pattern in told)] == []
 
 
+def test_the_source_distribution_holds_the_documents() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="standard from Python 3.11 on")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    sdist = project["tool"]["hatch"]["build"]["targets"]["sdist"]
+    tops = {f"/{path.relative_to(ROOT).parts[0]}" for path in DOCUMENTS}
+    assert tops - {"/README.md"} <= set(sdist["include"])  # the README goes with the metadata
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_are_ones_that_the_programs_take(path: Path) -> None:
     for words in commands(path.read_text(encoding="utf-8")):
