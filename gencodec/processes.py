@@ -37,11 +37,13 @@ def usable_memory() -> int | None:
         return None
     own, root = _GROUPS
     with suppress(OSError, StopIteration):
-        path = next(line[4:] for line in own.read_text().splitlines() if line.startswith("0::/"))
+        # As bytes: names of groups need not be text in the encoding of this process.
+        lines = own.read_bytes().splitlines()
+        path = os.fsdecode(next(line[4:] for line in lines if line.startswith(b"0::/")))
         for folder in (root / path, *(root / path).parents):
             if folder.is_relative_to(root):
                 with suppress(OSError, ValueError):  # the outermost has no limit, most say "max"
-                    memory = min(memory, int((folder / "memory.max").read_text()))
+                    memory = min(memory, int((folder / "memory.max").read_bytes()))
     return memory
 
 
