@@ -37,8 +37,8 @@ def exit_on_signal(number: int, frame: FrameType | None) -> None:
 def describe(error: BaseException, subject: str = "") -> str:
     """Why, in one line without the traceback; `subject` is the file that the line begins with.
 
-    Errors of gencodec and of the operating system speak for themselves; anything else is a
-    defect of gencodec and says so, with the way to a traceback.
+    Errors of gencodec and of the operating system speak for themselves, as do packages that do
+    not load; anything else is a defect of gencodec and says so, with the way to a traceback.
     """
     if isinstance(error, (GencodecError, UsageError, AbortError)):
         text = str(error)
@@ -60,6 +60,12 @@ def describe(error: BaseException, subject: str = "") -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"the Python package '{error.name.split('.')[0]}' is needed and not installed"
     text = one_line(str(error))
+    if isinstance(error, ImportError) and not (error.name or "").startswith("gencodec"):
+        # It is there, but a shared library of its own is not, or its release does not fit.
+        return (
+            f"a Python package that is needed does not load: {text} "
+            f"({TRACEBACK_VARIABLE}=1 shows which)"
+        )
     return (
         f"unexpected {type(error).__name__}{': ' if text else ''}{text} "
         f"(a defect of gencodec; {TRACEBACK_VARIABLE}=1 shows where)"

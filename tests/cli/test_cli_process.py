@@ -110,6 +110,14 @@ FAILURES = {
     "silent defect": (AssertionError(), "unexpected AssertionError (a defect"),
     "panic": (Panic("std must be\npositive"), "unexpected Panic: std must be positive"),
     "recursion": (RecursionError("maximum depth"), "unexpected RecursionError"),
+    "broken package": (
+        ImportError("libtorch_cpu.so: cannot open shared object file", name="_C"),
+        "a Python package that is needed does not load: libtorch_cpu.so: cannot",
+    ),
+    "broken import of its own": (
+        ImportError("cannot import name 'x'", name="gencodec.codec"),
+        "unexpected ImportError: cannot import name 'x' (a defect",
+    ),
     "missing package": (ModuleNotFoundError("No module", name="torch.nn"), "package 'torch'"),
 }
 
