@@ -57,10 +57,13 @@ def describe(error: BaseException, subject: str = "") -> str:
         return "not enough memory"
     if _is_torch_memory(error):
         return "not enough memory on the device (try --device cpu, or a smaller picture)"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"the Python package '{error.name.split('.')[0]}' is needed and not installed"
     text = one_line(str(error))
-    if isinstance(error, ImportError) and not (error.name or "").startswith("gencodec"):
+    if isinstance(error, ImportError):
+        package = (error.name or "").split(".")[0]
+        if package == "gencodec":  # a file is gone, of another release, or left out of a bundle
+            return f"this installation of gencodec is not whole: {text}"
+        if isinstance(error, ModuleNotFoundError) and package:
+            return f"the Python package '{package}' is needed and not installed"
         # It is there, but a shared library of its own is not, or its release does not fit.
         return (
             f"a Python package that is needed does not load: {text} "

@@ -114,9 +114,13 @@ FAILURES = {
         ImportError("libtorch_cpu.so: cannot open shared object file", name="_C"),
         "a Python package that is needed does not load: libtorch_cpu.so: cannot",
     ),
-    "broken import of its own": (
+    "part of another release": (
         ImportError("cannot import name 'x'", name="gencodec.codec"),
-        "unexpected ImportError: cannot import name 'x' (a defect",
+        "this installation of gencodec is not whole: cannot import name 'x'",
+    ),
+    "missing part": (
+        ModuleNotFoundError("No module named 'gencodec.cli.info'", name="gencodec.cli.info"),
+        "this installation of gencodec is not whole: No module named 'gencodec.cli.info'",
     ),
     "missing package": (ModuleNotFoundError("No module", name="torch.nn"), "package 'torch'"),
 }
