@@ -94,7 +94,7 @@ def ms_ssim(original: Pixels, decoded: Pixels) -> float | None:
         return None
     try:
         from pytorch_msssim import ms_ssim as of_tensors
-    except ImportError:
+    except ModuleNotFoundError:  # one that is there but does not load is told as a bug
         return None
     pair = (_planes(original), _planes(decoded))
     return float(of_tensors(*pair, data_range=255.0, size_average=True))

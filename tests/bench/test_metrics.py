@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import tracemalloc
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -58,6 +60,17 @@ def test_ms_ssim() -> None:
         noisy = original // 2 + rng.integers(0, 128, shape, np.uint8)
         same, less = metrics.ms_ssim(original, original), metrics.ms_ssim(original, noisy)
         assert same == pytest.approx(1.0) and less is not None and less < 0.99
+
+
+def test_a_package_that_does_not_load_is_not_one_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photo = np.zeros((metrics.MS_SSIM_LEAST_SIDE, metrics.MS_SSIM_LEAST_SIDE), np.uint8)
+    monkeypatch.setitem(sys.modules, "pytorch_msssim", None)
+    assert metrics.ms_ssim(photo, photo) is None
+    monkeypatch.setitem(sys.modules, "pytorch_msssim", ModuleType("pytorch_msssim"))
+    with pytest.raises(ImportError, match="cannot import name"):
+        metrics.ms_ssim(photo, photo)
 
 
 def test_ssimulacra2() -> None:
