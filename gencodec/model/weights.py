@@ -258,18 +258,19 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
         with open(path, "rb") as file:  # safe_open says of every failure that nothing is there
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 raise WeightsError(f"{path.name}: larger than {MAX_BYTES} bytes")
-        # safetensors before 0.5 goes by the caller's default device.
-        with torch.device("cpu"), safe_open(path, framework="pt") as handle:
+        # Not "pt": there torch runs code of Python, and takes an interruption in it for a tensor
+        # without a shape.  What was to end the process is gone.
+        with safe_open(path, framework="numpy") as handle:
             metadata = handle.metadata() or {}
             if metadata.get("format") not in formats:
                 kind = formats[0].split("-")[1]
                 raise WeightsError(f"{path.name}: not a gencodec {kind} file")
             # Copies: they would stay parts of the file, which may be written anew or cut.
             names = handle.keys()
-            return metadata, {name: handle.get_tensor(name).clone() for name in names}
+            return metadata, {n: torch.from_numpy(handle.get_tensor(n)).clone() for n in names}
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(f"{path.name}: not readable as weights: {reason}") from None
 

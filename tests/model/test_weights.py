@@ -27,6 +27,7 @@ from gencodec.model.weights import (
     freeze,
     load_weights,
     pack_weights,
+    read_tensors,
     thaw,
 )
 
@@ -210,7 +211,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "tables cut short": (put("tables.half_width", lambda t: t[:-1]), "."),
     "a negative half-width": (put("tables.half_width", with_first(-2)), "half-width"),
     "another half precision": (put("g_s.leave.bias", lambda t: t.bfloat16()), "bfloat16"),
-    "a table more": (lambda t, _: t.update({"tables.x": torch.zeros(1).bfloat16()}), "tables.x"),
+    "a table more": (lambda t, _: t.update({"tables.x": torch.zeros(1)}), "tables.x"),
     "two thresholds": (put("tables.skip_below", lambda t: t.repeat(2)), "."),
     "a threshold in floating point": (put("tables.skip_below", lambda t: t + 0.5), "skip"),
     "another digest recorded": (say("prior_digest", "0" * 16), "digest"),
@@ -333,6 +334,40 @@ def test_a_file_that_may_not_be_read_is_not_said_to_be_missing(
     if os.access(path, os.R_OK):
         pytest.skip("nothing is kept from this user")
     one_line_error(path, "not readable as weights: Permission denied")
+
+
+def test_an_interruption_while_tensors_are_read_stays_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(save({"a": torch.ones(2), "b": torch.ones(3)}, metadata={"format": FORMAT}))
+    calls = 0
+    last = None
+
+    def interrupt(frame: Any, event: str, value: object) -> None:
+        # Wherever Python begins a function, which is where it looks for signals.
+        nonlocal calls
+        calls += event == "call"
+        if calls == last:
+            raise KeyboardInterrupt
+
+    def read() -> None:
+        sys.setprofile(interrupt)
+        try:
+            read_tensors(path, FORMAT)
+        finally:
+            sys.setprofile(None)
+
+    read()
+    for last in range(2, calls):  # noqa: B007 - read by `interrupt`
+        calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            read()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn])
+def test_types_that_numpy_lacks_are_refused(dtype: torch.dtype, tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(save({"a": torch.ones(2).to(dtype)}, metadata={"format": FORMAT}))
+    one_line_error(path, "not readable as weights")
 
 
 def one_line_error(path: Path, words: str) -> None:
