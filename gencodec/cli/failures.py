@@ -53,9 +53,9 @@ def describe(error: BaseException, subject: str = "") -> str:
         return "no such file or directory"
     if isinstance(error, OSError) and error.strerror:
         return one_line(error.strerror[:1].lower() + error.strerror[1:])
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_torch_memory(error):
         return "not enough memory"
-    if _is_torch_memory(error):
+    if type(error).__name__ == "OutOfMemoryError":  # torch may not be imported here
         return "not enough memory on the device (try --device cpu, or a smaller picture)"
     text = one_line(str(error))
     if isinstance(error, ImportError):
@@ -64,7 +64,8 @@ def describe(error: BaseException, subject: str = "") -> str:
             return f"this installation of gencodec is not whole: {text}"
         if isinstance(error, ModuleNotFoundError) and package:
             return f"the Python package '{package}' is needed and not installed"
-        # It is there, but a shared library of its own is not, or its release does not fit.
+        # It is there, but a shared library of its own is not or finds no memory, or its release
+        # does not fit.
         return (
             f"a Python package that is needed does not load: {text} "
             f"({TRACEBACK_VARIABLE}=1 shows which)"
@@ -92,7 +93,5 @@ def one_line(text: str) -> str:
 
 
 def _is_torch_memory(error: BaseException) -> bool:
-    # By name and text: torch may not be imported here, and on CPU it raises a bare RuntimeError.
-    if type(error).__name__ == "OutOfMemoryError":
-        return True
+    # By its text: for the memory of a CPU torch raises a bare RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

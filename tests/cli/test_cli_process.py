@@ -101,10 +101,15 @@ class Panic(BaseException):
     """As pyo3's PanicException: not an Exception, and yet one file's failure."""
 
 
+class OutOfMemoryError(RuntimeError):
+    """As torch's for a GPU, which is known by its name."""
+
+
 FAILURES = {
     "gencodec": (GencodecError("the picture is\nno good"), "a.png: the picture is no good"),
     "memory": (MemoryError(), "a.png: not enough memory"),
-    "torch memory": (RuntimeError("alloc: can't allocate memory"), "not enough memory"),
+    "torch memory": (RuntimeError("alloc: can't allocate memory"), "a.png: not enough memory\n"),
+    "device memory": (OutOfMemoryError("CUDA"), "a.png: not enough memory on the device (try"),
     "no space": (OSError(28, "No space left on device"), "a.png: no space left on device"),
     "defect": (ZeroDivisionError("division by zero"), "unexpected ZeroDivisionError"),
     "silent defect": (AssertionError(), "unexpected AssertionError (a defect"),
