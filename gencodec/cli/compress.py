@@ -230,7 +230,7 @@ def read_input(source: Path | None, max_pixels: int) -> tuple[Picture, int]:
     from gencodec.image import read_picture
 
     if source is None or is_special(source):  # a pipe cannot seek, as picture formats need
-        data = read_anything(source)
+        data = read_anything(source, max_pixels)
         return read_picture(data, max_pixels=max_pixels), len(data)
     try:
         return read_picture(source, max_pixels=max_pixels), os.stat(source).st_size

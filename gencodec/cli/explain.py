@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def read_content(name: str, max_pixels: int) -> bytes | Picture:
     """A stream as its bytes, anything else as the picture that it must be."""
-    data = read_anything(None if name == "-" else Path(name))
+    data = read_anything(None if name == "-" else Path(name), max_pixels)
     if data[: len(MAGIC)] == MAGIC:
         return data
     from gencodec.image import read_picture

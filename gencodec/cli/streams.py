@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import sys
@@ -19,6 +20,8 @@ CHUNK_BYTES = 1 << 20
 HEADER_BYTES_MAX = 32
 # No stream can be longer than one section of each kind; more than this is not worth reading.
 STREAM_BYTES_MAX = 2 * Limits().max_section_bytes
+PIXEL_BYTES_MAX = 16
+"""Of a picture in any format: four floating-point numbers."""
 
 
 def read_stream(source: Path | None) -> bytes:
@@ -36,20 +39,29 @@ def read_stream(source: Path | None) -> bytes:
 def _read_checked(file: BinaryIO) -> bytes:
     head = file.read(HEADER_BYTES_MAX)
     read_header(head)
-    chunks, total = [head], len(head)
-    while chunk := file.read(CHUNK_BYTES):
-        total += len(chunk)
-        if total > STREAM_BYTES_MAX:
-            raise LimitError(f"longer than {STREAM_BYTES_MAX} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return _read_rest(file, STREAM_BYTES_MAX, head)
 
 
-def read_anything(source: Path | None) -> bytes:
-    """All bytes of stdin (None), a pipe or a device."""
+def read_anything(source: Path | None, max_pixels: int) -> bytes:
+    """All bytes of stdin (None), a pipe or a device, of which some have no end.
+
+    LimitError for more than a stream or a picture of so many pixels can have.
+    """
+    most = max(STREAM_BYTES_MAX, PIXEL_BYTES_MAX * max_pixels)
     if source is None:
-        return _stdin().read()
-    return source.read_bytes()
+        return _read_rest(_stdin(), most)
+    with open(source, "rb") as file:
+        return _read_rest(file, most)
+
+
+def _read_rest(file: BinaryIO, most: int, head: bytes = b"") -> bytes:
+    memory = io.BytesIO()  # what it gives in the end is no copy
+    memory.write(head)
+    while chunk := file.read(CHUNK_BYTES):
+        if memory.tell() + len(chunk) > most:
+            raise LimitError(f"longer than {most} bytes")
+        memory.write(chunk)
+    return memory.getvalue()
 
 
 def encoded(text: str) -> bytes:

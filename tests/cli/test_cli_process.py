@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gencodec.cli import main
+from gencodec.cli import main, streams
 from gencodec.errors import GencodecError
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -84,6 +84,27 @@ def test_stderr_on_a_full_disk(tmp_path: Path, make_stream: MakeStream) -> None:
     result = shell("gnc info --json missing.gnc a.gnc 2> /dev/full", tmp_path)
     assert result.returncode == 1
     assert [b'"ok": true' in line for line in result.stdout.splitlines()] == [False, True]
+
+
+@pytest.mark.parametrize("command", ["compress", "explain"])
+def test_a_standard_input_without_an_end(
+    command: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+            self.given += len(buffer)
+            assert self.given < 2**26
+            return len(buffer)
+
+    monkeypatch.setattr(streams, "STREAM_BYTES_MAX", 2**22)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    assert main([command, "--max-pixels", "1000", "-", "-o", os.devnull, "-f"]) == 1
+    assert "-: longer than 4194304 bytes\n" in capfd.readouterr().err
 
 
 @posix
@@ -302,7 +323,7 @@ def test_threads_wait_briefly_unless_told_otherwise(
 
 MAPPINGS_FOR_A_TENSOR = """
 import ctypes, sys
-from gencodec.cli import main
+from gencodec.cli import main, streams
 sys.argv[1:] = ["--version"]
 assert main() == 0
 libc = ctypes.CDLL(None)
@@ -344,7 +365,7 @@ def test_memory_for_tensors_is_kept_unless_told_otherwise(
 
 COLLECTING = """
 import atexit, gc, sys
-from gencodec.cli import main
+from gencodec.cli import main, streams
 before = gc.get_threshold()[0]
 atexit.register(lambda: print(gc.get_freeze_count() > 0))  # called last: it was registered first
 main(["--version"])
