@@ -323,7 +323,7 @@ def test_threads_wait_briefly_unless_told_otherwise(
 
 MAPPINGS_FOR_A_TENSOR = """
 import ctypes, sys
-from gencodec.cli import main, streams
+from gencodec.cli import main
 sys.argv[1:] = ["--version"]
 assert main() == 0
 libc = ctypes.CDLL(None)
@@ -365,7 +365,7 @@ def test_memory_for_tensors_is_kept_unless_told_otherwise(
 
 COLLECTING = """
 import atexit, gc, sys
-from gencodec.cli import main, streams
+from gencodec.cli import main
 before = gc.get_threshold()[0]
 atexit.register(lambda: print(gc.get_freeze_count() > 0))  # called last: it was registered first
 main(["--version"])
