@@ -84,7 +84,7 @@ def compress(
     lost, ``"ssim"``, which the eye goes by; weights without an encoder for it need an effort.
     model: a shipped name, or a file of weights or of an encoder; None is the default.
     Raises ImageError, WeightsError, TargetError (too few bytes for any quality), ValueError
-    (quality, tile, effort or tune out of range, or no encoder for tune).
+    (quality, tile, effort or tune out of range, or no encoder for tune), TypeError (no number).
     """
     codec = _codec(model, device)
     if target_bytes is not None:

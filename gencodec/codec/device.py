@@ -23,7 +23,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise WeightsError(f"unknown device {name!r}; there are auto, cpu and cuda") from None
     if device.type not in ("cpu", "cuda"):
         raise WeightsError(f"unknown device {name!r}; there are auto, cpu and cuda")

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from gencodec.errors import TargetError
 from gencodec.image import Pixels
 from gencodec.model.config import FINE_STEPS
-from gencodec.model.quality import quality_of
+from gencodec.model.quality import plain_number, quality_of
 
 from .encoder import Encoder
 
@@ -64,6 +64,8 @@ def meet_size(encoder: Encoder, target: int) -> Result:
     It has at least 98 % of them, unless the highest quality needs fewer or one step of quality
     is more than that. TargetError when the lowest quality needs more.
     """
+    if math.isnan(plain_number("the target", target)):
+        raise ValueError(f"the target must be a number of bytes, not {target}")
     streams: dict[int, bytes] = {}
 
     def log_size(step: int) -> float:

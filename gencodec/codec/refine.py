@@ -23,7 +23,7 @@ from gencodec.image import Pixels
 from gencodec.model.config import HYPER_STRIDE
 from gencodec.model.distortion import DISTORTIONS
 from gencodec.model.exact import own_gradients, strict_precision
-from gencodec.model.quality import EFFORT_MAX, lmbda_of
+from gencodec.model.quality import EFFORT_MAX, lmbda_of, plain_number
 from gencodec.model.vae import Z_MAX, ImageVae, Quantiser, bits_of, table_rows
 
 from .latents import hyper_latents, hyper_positions
@@ -62,8 +62,12 @@ class Search:
     watch: Callable[[float], None] = field(default=_unwatched, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.effort <= EFFORT_MAX:
-            raise ValueError(f"effort must be from 0 to {EFFORT_MAX}, not {self.effort}")
+        effort = plain_number("effort", self.effort)
+        if not (0 <= effort <= EFFORT_MAX and effort.is_integer()):
+            raise ValueError(
+                f"effort must be from 0 to {EFFORT_MAX} in whole rounds, not {self.effort}"
+            )
+        object.__setattr__(self, "effort", int(effort))
         if self.tune not in DISTORTIONS:
             raise ValueError(f"tune must be one of {', '.join(DISTORTIONS)}, not '{self.tune}'")
 

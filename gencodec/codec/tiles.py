@@ -8,6 +8,7 @@ A picture without tiles is one tile.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from gencodec.entropy import PassDecoder
 from gencodec.errors import ChecksumError, FormatError, LimitError
 from gencodec.image import Pixels
 from gencodec.model.config import GROUPS, LATENT_STRIDE
+from gencodec.model.quality import plain_number
 from gencodec.model.weights import Weights
 
 from .latents import Latents, decode_latents, hyper_positions, quantise
@@ -53,10 +55,13 @@ def choose_grid(width: int, height: int, tile: int | str | None) -> TileGrid | N
         )
     if tile is None or (tile == "auto" and pixels <= UNTILED_PIXELS):
         return None
-    if tile != "auto" and (isinstance(tile, str) or tile != int(tile)):
+    side = float(AUTO_TILE_SIDE)
+    if tile != "auto":
+        side = math.nan if isinstance(tile, str) else plain_number("tile", tile)
+    if not side.is_integer():
         raise ValueError(f"tile must be a side in pixels, 'auto' or None, not {tile!r}")
     try:
-        return TileGrid(width, height, AUTO_TILE_SIDE if tile == "auto" else int(tile))
+        return TileGrid(width, height, int(side))
     except LimitError:
         raise
     except FormatError as error:

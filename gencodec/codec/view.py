@@ -53,10 +53,16 @@ def make_view(width: int, height: int, region: Region | None, factor: int) -> Vi
     """
     if factor not in FACTORS:
         raise ValueError(f"a picture can be reduced by {FACTORS}, not by {factor}")
+    factor = int(factor)  # it may be numpy's, and of eight bits
     if region is None:
         return View(Box(0, 0, width, height), factor)
-    # Not as they come: numpy's unsigned integers have no negatives.
-    left, top, wide, high = map(operator.index, region)
+    try:
+        # Not as they come: numpy's unsigned integers have no negatives.
+        left, top, wide, high = map(operator.index, region)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"a region is (left, top, width, height) in whole pixels, not {region!r}"
+        ) from None
     inside = left >= 0 <= top and left + wide <= width and top + high <= height
     if not inside or wide < 1 or high < 1:
         raise ValueError(

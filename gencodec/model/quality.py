@@ -19,9 +19,24 @@ LMBDA_MIN, LMBDA_MAX = 0.0007, 0.25
 
 def step_of(quality: float) -> int:
     """quality 0..100 -> step 0..255, linear; ValueError outside the range."""
-    if not (math.isfinite(quality) and 0.0 <= quality <= 100.0):
+    number = plain_number("quality", quality)
+    if not 0.0 <= number <= 100.0:
         raise ValueError(f"quality must be from 0 to 100, not {quality}")
-    return round(quality * (FINE_STEPS - 1) / 100.0)
+    return round(number * (FINE_STEPS - 1) / 100.0)
+
+
+def plain_number(name: str, value: float) -> float:
+    """A knob's value as Python's own float: numpy's small integers would wrap around in sums.
+
+    TypeError, by the knob's name, for what is no number; a text is none.
+    """
+    try:
+        math.isfinite(value)  # what float() takes but for texts
+        return float(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def quality_of(step: int) -> float:
