@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image, ImageFile
 
-from gencodec.bitstream import ALPHA, EXIF, ICC, MAGIC, XMP, inflate_metadata
+from gencodec.bitstream import ALPHA, EXIF, ICC, MAGIC, XMP, describe, inflate_metadata
 from gencodec.bitstream.front import read_front
 from gencodec.errors import FormatError, GencodecError
 from gencodec.model.quality import DEFAULT_QUALITY
@@ -77,6 +77,22 @@ class GencodecImageFile(ImageFile.ImageFile):
         `ImageFile.Parser`, which then waits for the whole file."""
         assert self.fp is not None
         self.fp.seek(pos)
+
+    def verify(self) -> None:
+        """Check every byte, decoding none; OSError where the file is damaged or cut.
+
+        As of any format, the file has to be opened again for its pixels.
+        """
+        problem = None
+        if self.fp is not None and self.tile:  # pixels that were loaded have been checked
+            self.fp.seek(self.tile[0].offset)
+            try:
+                problem = describe(self.fp.read()).problem
+            except GencodecError as error:
+                problem = str(error)
+        super().verify()
+        if problem is not None:
+            raise OSError(problem)
 
     def draft(
         self, mode: str | None, size: tuple[int, int] | None
@@ -150,6 +166,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
             value = options[name]
         if isinstance(value, Image.Exif):
             value = exif_bytes(value)
+        elif isinstance(value, (bytearray, memoryview)):
+            value = bytes(value)
         shown.info.pop(name, None)
         if name == "exif":
             _forget_exif(shown)

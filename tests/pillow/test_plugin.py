@@ -103,6 +103,18 @@ def test_metadata_come_back_and_can_be_replaced_or_left_out() -> None:
     assert other.getexif()[0x010E] == "yours" and other.info["xmp"] == b"<y/>"
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_metadata_in_other_bytes(kind: Any) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "my garden"
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    blocks = {"icc_profile": icc, "exif": exif.tobytes(), "xmp": b"<x/>"}
+    image = opened(saved(ramps(), **{name: kind(block) for name, block in blocks.items()}))
+    assert image.info == blocks
+    exif[0x0112] = 6
+    assert opened(saved(ramps(), exif=kind(exif.tobytes()))).size == (50, 70)
+
+
 @pytest.mark.parametrize(
     ("name", "key"),
     [
@@ -189,6 +201,22 @@ def test_damage() -> None:
     data[-30] ^= 1
     with pytest.raises(OSError, match="damaged"):
         opened(bytes(data)).load()
+
+
+def test_verify_finds_damage_without_decoding() -> None:
+    """What Django asks of an upload."""
+    data = bytearray(saved(ramps(), xmp=b"<x/>"))
+    opened(bytes(data)).verify()
+    loaded = opened(bytes(data))
+    loaded.load()
+    loaded.verify()
+    with pytest.raises(OSError, match="cut"):
+        opened(bytes(data[:-40])).verify()
+    with pytest.raises(OSError, match="follow"):
+        opened(bytes(data) + b"x").verify()
+    data[-30] ^= 1
+    with pytest.raises(OSError, match="damaged"):
+        opened(bytes(data)).verify()
 
 
 def test_a_cut_file_where_pillow_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
