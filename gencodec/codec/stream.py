@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -51,7 +51,7 @@ from gencodec.model.weights import Weights
 
 from .view import View
 
-ImageLike: TypeAlias = "Picture | Image.Image | npt.NDArray[np.uint8] | str | Path"
+ImageLike: TypeAlias = "Picture | Image.Image | npt.NDArray[np.uint8] | str | os.PathLike[str]"
 
 
 def side_sections(picture: Picture) -> list[Section]:
@@ -89,9 +89,12 @@ def to_picture(image: ImageLike) -> Picture:
         return picture_from_array(image)
     if isinstance(image, Image.Image):
         return picture_from_pil(image)
-    if isinstance(image, (str, Path)):
-        return read_picture(Path(image))
-    raise ImageError(f"cannot make a picture of {type(image).__name__}")
+    if isinstance(image, (str, os.PathLike)):
+        return read_picture(image)
+    raise ImageError(
+        f"cannot make a picture of {type(image).__name__}: give a path, a PIL image, "
+        "a gencodec.Picture or a uint8 array"
+    )
 
 
 def open_stream(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gencodec.codec import Codec, device, refine
+from gencodec.errors import ImageError
 from gencodec.model.registry import find_weights
 from gencodec.model.transforms import Analysis
 
@@ -166,3 +170,17 @@ def test_arrays_that_run_backwards(codec: Codec, photo: Photo, effort: int) -> N
     for view in (pixels[:, :, ::-1], pixels[::-1], pixels[:, ::-1]):
         stream = codec.compress(view, effort=effort)
         assert stream == codec.compress(np.ascontiguousarray(view), effort=effort)
+
+
+def test_a_path_of_any_kind(codec: Codec, photo: Photo, tmp_path: Path) -> None:
+    Image.fromarray(photo(16, 16)).save(tmp_path / "a.png")
+    with os.scandir(tmp_path) as entries:
+        assert [codec.compress(entry) for entry in entries] == [codec.compress(photo(16, 16))]
+    with pytest.raises(ImageError, match="cannot read : No such file"):
+        codec.compress("")
+
+
+def test_what_is_no_picture_is_told_what_is(codec: Codec) -> None:
+    for image in (io.BytesIO(), torch.zeros(3, 4, 4), [[0]], b"x", None):
+        with pytest.raises(ImageError, match="give a path, a PIL image"):
+            codec.compress(image)  # type: ignore[arg-type]
