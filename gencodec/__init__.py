@@ -123,3 +123,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """With what is loaded at first use, for who asks a prompt or `help` what there is."""
+    return sorted({*globals(), *_LAZY})

@@ -42,6 +42,7 @@ def test_public_names_are_sorted_and_there(path: Path) -> None:
 
 def test_gencodec_says_what_is_public() -> None:
     assert {"compress", "decompress", "info"} <= set(gencodec.__all__)
+    assert set(gencodec.__all__) <= set(dir(gencodec))
 
 
 def test_the_changelog_knows_the_version() -> None:
