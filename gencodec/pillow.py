@@ -153,7 +153,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
 
     The picture is written upright, as every .gnc file is. OSError when it cannot be compressed.
     """
-    from gencodec.image import picture_from_pil
+    from gencodec.image import DEFAULT_MAX_PIXELS, picture_from_pil
     from gencodec.image.metadata import PNG_XMP, exif_bytes
 
     options = dict(image.encoderinfo)
@@ -179,7 +179,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         if value:
             shown.info[name] = value
     quality = options.get("quality", DEFAULT_QUALITY)
-    limit = max(image.width * image.height, 1)
+    # No less than usual: while it holds, it is Pillow's limit in all threads.
+    limit = max(image.width * image.height, DEFAULT_MAX_PIXELS)
     try:
         picture = picture_from_pil(shown, max_pixels=limit)
         codec = _codec(options.get("model"), options.get("device", "auto"))

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageErr
 
 import gencodec.pillow
 from gencodec.bitstream import LATENTS, Container, Header, Section, pack
+from gencodec.image import colour, files
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PHOTO = CHECKOUT / "tests" / "vectors" / "golden" / "base" / "photo.gnc"
@@ -235,6 +236,22 @@ def test_decompression_bombs_are_told_as_pillow_tells_them(monkeypatch: pytest.M
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000_000)
     with pytest.raises(Image.DecompressionBombError):
         opened(data)
+
+
+def test_while_a_small_picture_is_saved_larger_ones_can_be_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By other threads, whose limit is the same: they were told of decompression bombs."""
+    limits: list[int] = []
+    decode = colour.decode_colours
+
+    def watched(image: Image.Image, raw: str) -> colour.Decoded:
+        limits.append(Image.MAX_IMAGE_PIXELS or 0)
+        return decode(image, raw)
+
+    monkeypatch.setattr(files, "decode_colours", watched)
+    saved(ramps())
+    assert limits and limits[0] >= (Image.MAX_IMAGE_PIXELS or 0)
 
 
 def test_a_file_of_weights_that_is_written_anew_is_another(tmp_path: Path) -> None:
