@@ -1,4 +1,4 @@
-"""Amounts in words: one thing or several, and shares that are not rounded to all or nothing."""
+"""Amounts in words: one or several, shares not rounded to all or nothing, nothing unsigned."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -13,3 +13,8 @@ def percent(share: float) -> str:
     if 0.0 < share < 0.005:
         return "under 1%"
     return f"{share:.0%}"
+
+
+def digits(value: float, places: int) -> str:
+    """A number to so many places, without a minus before nothing."""
+    return f"{round(value, places) + 0.0:.{places}f}"

@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gencodec.amounts import digits
 from gencodec.bitstream import MAGIC
 from gencodec.cli import options
 from gencodec.cli.info import check_stdin_once
@@ -105,8 +106,6 @@ def explain_one(
 
 def summary(e: Explanation) -> str:
     """For a terminal: the verdict's figures, a line each."""
-    from gencodec.evidence.page import digits
-
     lines = [
         f"{visible(e.name)}: {e.verdict}",
         f"  {e.width} x {e.height}, quality {e.quality:g}, {e.file_bytes} bytes ({e.bpp:.3f} bpp)",

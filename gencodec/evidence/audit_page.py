@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gencodec.amounts import digits
+
 from .anything import Anything
 from .audit import Audit, AuditPictures, Control
 from .copies import Copies
@@ -14,7 +16,6 @@ from .page import (
     bars,
     box,
     code,
-    digits,
     figure,
     grid,
     heading,

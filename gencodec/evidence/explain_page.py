@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gencodec.amounts import digits
 from gencodec.model.config import LATENT_STRIDE
 
 from .explain import SHARES, Explanation, Pictures
 from .page import (
     bars,
     code,
-    digits,
     enlarged,
     figure,
     grid,

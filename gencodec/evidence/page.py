@@ -161,11 +161,6 @@ def bars(rows: Sequence[tuple[str, float, str]], *, odd: int | None = None) -> s
     return f'<div class="bars">{"".join(parts)}</div>'
 
 
-def digits(value: float, places: int) -> str:
-    """A number to so many places, without a minus before nothing."""
-    return f"{round(value, places) + 0.0:.{places}f}"
-
-
 HEAT = ((10, 8, 30), (75, 20, 110), (160, 40, 110), (225, 85, 65), (250, 165, 45), (252, 250, 190))
 
 
