@@ -113,13 +113,7 @@ def add_output(parser: argparse.ArgumentParser, *, output: str, wanted: str) -> 
         metavar="DIR",
         help="write into this folder, made if missing; with -r it mirrors the tree",
     )
-    group.add_argument(
-        "-r",
-        "--recursive",
-        action="store_true",
-        help=f"go through folders for {wanted}; hidden ones and the libraries of photo programs "
-        "are passed over",
-    )
+    add_recursive(group, wanted)
     group.add_argument(
         "-f", "--force", action="store_true", help="overwrite outputs that exist already"
     )
@@ -128,6 +122,17 @@ def add_output(parser: argparse.ArgumentParser, *, output: str, wanted: str) -> 
         action="store_true",
         help="pass over inputs whose output is there, sound and up to date (with -f: make the "
         "outdated ones again)",
+    )
+
+
+def add_recursive(parser: argparse._ActionsContainer, wanted: str) -> None:
+    """-r; `wanted` names what it looks for."""
+    parser.add_argument(
+        "-r",
+        "--recursive",
+        action="store_true",
+        help=f"go through folders for {wanted}; hidden ones and the libraries of photo programs "
+        "are passed over",
     )
 
 

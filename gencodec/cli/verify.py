@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gencodec.bitstream import unpack
 from gencodec.cli import options
 from gencodec.cli.info import check_stdin_once
 from gencodec.cli.loading import CodecOnDemand, weights_name
+from gencodec.cli.plan import STREAM_SUFFIX, Refused, find_inputs
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import read_stream
 from gencodec.names import visible
@@ -17,7 +19,8 @@ from gencodec.names import visible
 
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments."""
-    options.add_inputs(parser, "FILE", "stream, or '-' for stdin")
+    options.add_inputs(parser, "FILE", "stream, or '-' for stdin; a folder with -r")
+    options.add_recursive(parser, ".gnc files")
     options.add_limits(parser)
     options.add_model(parser, "weights to use, for streams made with weights that are not shipped")
     options.add_machine(parser)
@@ -29,11 +32,27 @@ def run(args: argparse.Namespace) -> int:
     check_stdin_once(args.inputs)
     codec = CodecOnDemand(model=args.model, device=args.device, threads=args.threads)
     with Reporter("verify", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
-        reporter.expect(len(args.inputs))
-        for name in args.inputs:
+        names, refused = in_folders(args.inputs, recursive=args.recursive)
+        for folder in refused:
+            reporter.failed(folder.name, folder.error)
+        reporter.expect(len(names))
+        for name in names:
             with reporter.attempt(name):
                 verify_one(name, args, codec, reporter)
     return reporter.exit_code
+
+
+def in_folders(inputs: list[str], *, recursive: bool) -> tuple[list[str], list[Refused]]:
+    """The inputs with the streams of folders in their places, and folders refused."""
+    names, refused = [], []
+    for name in inputs:
+        if name == "-" or not os.path.isdir(name):
+            names.append(name)
+        else:
+            found = find_inputs([name], recursive=recursive, suffixes=frozenset({STREAM_SUFFIX}))
+            names += [str(file) for file, _ in found.files]
+            refused += found.refused
+    return names, refused
 
 
 def verify_one(

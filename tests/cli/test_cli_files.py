@@ -208,6 +208,27 @@ def test_verify_says_ok_or_why(photos: Path, stub: Any, capfd: Capture) -> None:
     assert main(["verify", "a.gnc"]) == 1
 
 
+def test_verify_goes_through_folders(photos: Path, capfd: Capture) -> None:
+    assert main(["compress", "-r", "photos", "--quiet"]) == 0
+    Path("photos/deep/cut.gnc").write_bytes(b"\x97GNC")
+    Path("empty").mkdir()
+    assert main(["verify", "-r", "photos", "photos/one.gnc", "empty", "--json"]) == 1
+    out = capfd.readouterr().out
+    told = [
+        (Path(line["input"]).as_posix(), line["ok"]) for line in map(json.loads, out.splitlines())
+    ]
+    assert sorted(told) == [
+        ("empty", False),
+        ("photos/deep/cut.gnc", False),
+        ("photos/deep/er/three.gnc", True),
+        ("photos/deep/two.gnc", True),
+        ("photos/one.gnc", True),
+        ("photos/one.gnc", True),
+    ]
+    assert main(["verify", "photos"]) == 1
+    assert "photos: is a folder (use -r)\n" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("suffix", "kind"),
     [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP"), ("tif", "TIFF"), ("ppm", "PPM")],
