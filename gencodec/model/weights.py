@@ -265,11 +265,12 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
             if metadata.get("format") not in formats:
                 kind = formats[0].split("-")[1]
                 raise WeightsError(f"{path.name}: not a gencodec {kind} file")
-            # Copies: they would stay parts of the file, which may be written anew or cut.
+            # Copies: they may be parts of the file, which may be written anew or cut.
             names = handle.keys()
             return metadata, {n: torch.from_numpy(handle.get_tensor(n)).clone() for n in names}
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
+    # AttributeError: of a type that numpy lacks.
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(f"{path.name}: not readable as weights: {reason}") from None
