@@ -34,6 +34,23 @@ def stated_dpi(image: Image.Image) -> Dpi | None:
     return _meant(image.info.get("dpi"))
 
 
+def oblong(image: Image.Image) -> tuple[float, float] | None:
+    """Pixels across to pixels down of a square, as a file states them without a unit; None where
+    it says nothing or they are as many, and are thus square.
+    """
+    if image.format in ("JPEG", "MPO"):
+        stated = image.info.get("jfif_density") if image.info.get("jfif_unit") == 0 else None
+    else:
+        stated = image.info.get("aspect" if image.format == "PNG" else "resolution")
+    if not isinstance(stated, tuple) or len(stated) != 2:
+        return None
+    try:
+        across, down = float(stated[0]), float(stated[1])
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 0 < across != down > 0 else None
+
+
 def exif_of_dpi(dpi: object) -> bytes | None:
     """A TIFF block that states this resolution and no more; None where it says nothing."""
     meant = _meant(dpi)

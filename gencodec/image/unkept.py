@@ -15,6 +15,7 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin, PsdImagePlugin, TiffImag
 from gencodec.amounts import counted
 from gencodec.image.blocks import BOXES, IPTC
 from gencodec.image.metadata import PNG_XMP
+from gencodec.image.resolution import oblong
 from gencodec.image.tiff import EXTRA_SAMPLES, PHOTO_DIRECTORIES, PHOTO_TAGS, SUB_IFDS, integers
 
 _IPTC_BLOCK = 0x0404  # of the resources in Photoshop's JPEG segment
@@ -214,6 +215,9 @@ def _of_others(image: Image.Image, front: bytes, managed: bool) -> list[str]:
         notes.append(_IPTC)
     if image.info.get(BOXES):
         notes.append("further data in the JPEG 2000 (such as its place on a map) are not kept")
+    if shape := oblong(image):
+        stated = "{:g} across to {:g} down".format(*shape)
+        notes.append(f"pixels that are not square ({stated}) are taken as square")
     resources = image.resources if isinstance(image, PsdImagePlugin.PsdImageFile) else ()
     if any(number in _PATHS for number, _, _ in resources):
         notes.append(_PHOTOSHOP)

@@ -6,6 +6,7 @@ import io
 import struct
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -34,6 +35,26 @@ def test_a_plain_file_loses_nothing() -> None:
 @pytest.mark.parametrize("format", ["JPEG", "GIF"])
 def test_comments(format: str) -> None:
     assert notes(format, comment=b"my garden") == f"the comment in the {format} is not kept"
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
+@pytest.mark.parametrize(
+    ("across", "down", "told"), [(4, 1, True), (72, 73, True), (1, 1, False), (0, 9, False)]
+)
+def test_pixels_that_are_not_square(format: str, across: int, down: int, told: bool) -> None:
+    memory = io.BytesIO()
+    tags = {282: float(across), 283: float(down), 296: 1}
+    Image.linear_gradient("L").convert("RGB").save(memory, format, tiffinfo=tags)
+    data = memory.getvalue()
+    if format == "PNG":
+        chunk = b"pHYs" + struct.pack(">LLB", across, down, 0)
+        data = (
+            data[:33] + struct.pack(">L", 9) + chunk + struct.pack(">L", crc32(chunk)) + data[33:]
+        )
+    if format == "JPEG":
+        data = data[:14] + struct.pack(">HH", across, down) + data[18:]
+    note = f"pixels that are not square ({across} across to {down} down) are taken as square"
+    assert read_picture(data).notes == ((note,) * told)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
