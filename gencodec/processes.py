@@ -47,6 +47,18 @@ def usable_memory() -> int | None:
     return memory
 
 
+def can_share_work() -> bool:
+    """Whether work can be shared out among processes, which takes locks that they share.
+
+    Linux keeps those in /dev/shm; some places have none or let nobody write there (AWS Lambda).
+    """
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (ImportError, OSError):
+        return False
+    return True
+
+
 def end_with_parent() -> None:
     """For a thread of a worker process: a parent that was killed cannot say so.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import multiprocessing.context
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,6 +49,16 @@ def threads() -> Iterator[Callable[[int], None]]:
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_shared_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the length of a test, processes cannot share locks, as where there is no /dev/shm."""
+
+    def refuse(self: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(multiprocessing.context.BaseContext, "Lock", refuse)
 
 
 @pytest.fixture

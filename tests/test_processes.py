@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gencodec import processes
-from gencodec.processes import usable_memory
+from gencodec.processes import can_share_work, usable_memory
 
 
 @pytest.fixture
@@ -73,3 +73,11 @@ def test_windows_is_asked_in_its_own_way(
 
 def test_here() -> None:
     assert 10**8 < (usable_memory() or 0) < 10**15
+
+
+def test_sharing_work_where_there_are_locks_to_share() -> None:
+    assert can_share_work()
+
+
+def test_sharing_no_work_without_them(no_shared_locks: None) -> None:
+    assert not can_share_work()

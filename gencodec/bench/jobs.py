@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from gencodec.names import visible
-from gencodec.processes import end_with_parent
+from gencodec.processes import can_share_work, end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -59,8 +59,14 @@ def spread(
     """Results as they come, in no order; `work` and `prepare` must be importable functions.
 
     Each of `jobs` threads owns a process of its own, which takes one task after the other, so a
-    process that dies (a codec in C that crashes) is known by its task, and replaced.
+    process that dies (a codec in C that crashes) is known by its task, and replaced. Where
+    processes cannot share work, this one does all, and such a codec ends it.
     """
+    if not can_share_work():
+        if prepare is not None:
+            prepare()
+        yield from ((task, Guarded(work)(task)) for task in tasks)
+        return
     waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
     for task in tasks:
         waiting.put(task)

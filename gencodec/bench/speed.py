@@ -187,6 +187,8 @@ def measure_speed(
                 cold.append(first)
                 grid.append(at)
             except (Exception, BrokenProcessPool) as error:
+                if recipe is recipes[0]:
+                    raise  # a race without gencodec tells nothing
                 bugs.append(Bug(f"speed: {reason_of(error)}", recipe.name))
         timings, stages = race(grid, samples, paths, repetitions)
         codecs = tuple(

@@ -38,7 +38,7 @@ from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Record, Reporter
 from gencodec.cli.resume import bears_time_of
 from gencodec.errors import GencodecError
-from gencodec.processes import end_with_parent, usable_cores, usable_memory
+from gencodec.processes import can_share_work, end_with_parent, usable_cores, usable_memory
 
 # Each worker loads torch and the weights, about two seconds and 350 MB, and takes more than a
 # gigabyte for a photograph of 12 megapixels; more than eight would wait for the disk or the memory
@@ -105,6 +105,9 @@ class WorkerDiedError(GencodecError):
 def run_jobs(jobs: Sequence[Job], work: Work, args: argparse.Namespace, reporter: Reporter) -> None:
     """Do every job and report each; a failure ends one job, an AbortError all of them."""
     workers = worker_count(args.jobs, len(jobs), args.threads)
+    if workers > 1 and not can_share_work():
+        reporter.detail("one file at a time: processes cannot share memory here (/dev/shm)")
+        workers = 1
     reporter.expect(len(jobs))
     if workers > 1:
         _run_in_workers(jobs, work, args, reporter, workers)

@@ -36,6 +36,10 @@ def test_what_breaks_costs_only_itself() -> None:
     }
 
 
+def test_without_shared_locks_this_process_does_it(no_shared_locks: None) -> None:
+    assert list(spread(work, [1, 3, 5], 2)) == [(1, 1), (3, Failure("no luck")), (5, 25)]
+
+
 PARENT = """
 import os, sys, time
 sys.path[:0] = {paths!r}

@@ -161,6 +161,11 @@ def test_a_race_and_those_who_cannot_run(
     assert report.throughput == ()  # no CUDA was asked for
 
 
+def test_no_race_without_gencodec(folder: Path, no_shared_locks: None) -> None:
+    with pytest.raises(FileNotFoundError):
+        speed.measure_speed([Recipe(OWN_NAME, quality=30.0)], find_pictures(folder)[:1], 1)
+
+
 def test_throughput(codec: Gencodec, folder: Path) -> None:
     samples = [load_picture(path) for path in find_pictures(folder)]
     rows = measure_throughput(codec, samples, [(48, 32)], [1, 2], 1, everywhere=True)

@@ -141,6 +141,14 @@ def test_two_pictures_of_one_name_in_a_folder(album: Path, capfd: Capture) -> No
     assert len(errors) == 2 and all("would become" in line for line in errors)
 
 
+def test_without_shared_locks_one_at_a_time(
+    album: Path, capfd: Capture, no_shared_locks: None
+) -> None:
+    assert main(["compress", "-m", "mine", "-j", "2", "-v", "-r", str(album)]) == 0
+    assert streams(album) == ["0.gnc", "1.gnc", "2.gnc"]
+    assert "one file at a time" in capfd.readouterr().err
+
+
 def test_workers_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "usable_cores", lambda: 64)
     monkeypatch.setattr(batch, "usable_memory", lambda: None)
