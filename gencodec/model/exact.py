@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .region import region
+from .straight import clamp_through, floor_through, round_through
 
 EXACT_LIMIT = 2**24
 WEIGHT_MAX = 127
@@ -110,28 +111,6 @@ def _precision_settings() -> list[tuple[object, str, object]]:
     return [(backends.cuda.matmul, "allow_tf32", False), (backends.cudnn, "allow_tf32", False)]
 
 
-class _Floor(torch.autograd.Function):
-    """floor forward, identity backward (straight-through, arXiv:1308.3432)."""
-
-    @staticmethod
-    def forward(ctx: object, x: Tensor) -> Tensor:
-        return torch.floor(x)
-
-    @staticmethod
-    def backward(ctx: object, grad: Tensor) -> Tensor:
-        return grad
-
-
-def floor_through(x: Tensor) -> Tensor:
-    """``floor(x)``, with the gradient of the identity."""
-    return _Floor.apply(x)
-
-
-def round_through(x: Tensor) -> Tensor:
-    """``floor(x + 1/2)``, with the gradient of the identity."""
-    return _Floor.apply(x + 0.5)
-
-
 @region
 def compand(v16: Tensor) -> Tensor:
     """Integers in sixteenths -> integers in -127..127 for a layer's input.
@@ -139,8 +118,8 @@ def compand(v16: Tensor) -> Tensor:
     Fine (steps of 1/8) within +-8 and coarse (steps of 4) up to +-252: two clamps, exact in
     float32 for ``|v16| < 2^23``.
     """
-    fine = floor_through(v16 * 0.5 + 0.5).clamp(-64.0, 64.0)
-    coarse = floor_through(v16 * (1.0 / 64.0) + 0.5).clamp(-63.0, 63.0)
+    fine = clamp_through(floor_through(v16 * 0.5 + 0.5), -64.0, 64.0)
+    coarse = clamp_through(floor_through(v16 * (1.0 / 64.0) + 0.5), -63.0, 63.0)
     return fine + coarse
 
 
@@ -177,7 +156,8 @@ def rounded(weight: Tensor, bias: Tensor, x_max: int) -> tuple[Tensor, Tensor]:
     unit = torch.exp2(-_fitting_shift(weight, bias, x_max).float())
     bias = round_through(bias / unit) * unit
     unit = unit.view(-1, 1, 1, 1)
-    return round_through(weight / unit).clamp(-WEIGHT_MAX, WEIGHT_MAX) * unit, bias
+    weight = clamp_through(round_through(weight / unit), -WEIGHT_MAX, WEIGHT_MAX)
+    return weight * unit, bias
 
 
 def _fitting_shift(weight: Tensor, bias: Tensor, x_max: int) -> Tensor:

@@ -30,13 +30,13 @@ from .exact import (
     compand,
     convolve,
     in_output_units,
-    round_through,
     rounded,
 )
 from .layers import TransformBlock
 from .partition import PHASE_PLACES, WHOLE, Slices, apart, pass_places, phase_slices
 from .region import region
 from .step_tables import LearnedStepTable, StepTable
+from .straight import clamp_through, round_through
 
 MEAN_UNITS = 16
 """Means are integers in units of 1/16 of a symbol."""
@@ -308,8 +308,10 @@ def learned_prior(config: ModelConfig) -> Prior:
 
 
 def _relu(x: Tensor) -> Tensor:
-    return x.clamp(0, ACTIVATION_MAX)
+    return clamp_through(x, 0, ACTIVATION_MAX)
 
 
 def _bounded(mean16: Tensor, scale_index: Tensor) -> Gaussians:
-    return Gaussians(mean16.clamp(-MEAN_MAX, MEAN_MAX), scale_index.clamp(0, SCALE_INDEX_MAX))
+    return Gaussians(
+        clamp_through(mean16, -MEAN_MAX, MEAN_MAX), clamp_through(scale_index, 0, SCALE_INDEX_MAX)
+    )

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from .config import STEPS
-from .exact import FEATURE_SCALE, round_through
+from .exact import FEATURE_SCALE
 from .layers import through
+from .straight import round_through
 
 THAW_ROUNDS = 5000
 """Of a search that ends after some hundreds for tables that were frozen from a curve."""

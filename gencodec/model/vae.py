@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from .config import FINE_STEPS, STEPS, ModelConfig
-from .exact import round_through
 from .hyperprior import MEAN_UNITS, Gaussians, HyperAnalysis, Passes, Prior, learned_prior
 from .partition import apart, assemble
 from .region import region
 from .scales import LOG_STEP, SCALE_MIN, SKIP_BELOW
+from .straight import round_through
 from .transforms import Analysis, Synthesis
 
 Z_MAX = 15.0

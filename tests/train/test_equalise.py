@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from gencodec.model.config import CONFIGS, ModelConfig
-from gencodec.model.exact import LearnedExactConv, round_through
+from gencodec.model.exact import LearnedExactConv
 from gencodec.model.hyperprior import Gaussians, Prior
 from gencodec.model.step_tables import LearnedStepTable
+from gencodec.model.straight import round_through
 from gencodec.model.vae import ImageVae, learned_vae
 from gencodec.model.weights import load_weights
 from gencodec.train.__main__ import main
