@@ -42,13 +42,8 @@ def oblong(image: Image.Image) -> tuple[float, float] | None:
         stated = image.info.get("jfif_density") if image.info.get("jfif_unit") == 0 else None
     else:
         stated = image.info.get("aspect" if image.format == "PNG" else "resolution")
-    if not isinstance(stated, tuple) or len(stated) != 2:
-        return None
-    try:
-        across, down = float(stated[0]), float(stated[1])
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (across, down) if 0 < across != down > 0 else None
+    pair = _pair(stated)
+    return pair if pair is not None and 0 < pair[0] != pair[1] > 0 else None
 
 
 def exif_of_dpi(dpi: object) -> bytes | None:
@@ -62,13 +57,21 @@ def exif_of_dpi(dpi: object) -> bytes | None:
     return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
-def _meant(dpi: object) -> Dpi | None:
-    if not isinstance(dpi, tuple) or len(dpi) != 2:
+def _pair(stated: object) -> tuple[float, float] | None:
+    """Two numbers across and down, of whatever kind; None where they are not that."""
+    if not isinstance(stated, tuple) or len(stated) != 2:
         return None
     try:
-        across, down = float(dpi[0]), float(dpi[1])
+        return float(stated[0]), float(stated[1])
     except (TypeError, ValueError, ZeroDivisionError):
         return None
+
+
+def _meant(dpi: object) -> Dpi | None:
+    pair = _pair(dpi)
+    if pair is None:
+        return None
+    across, down = pair
     if not (_LEAST < across <= _MOST and _LEAST < down <= _MOST):
         return None
     if across == down and any(abs(across - screen) < 0.5 for screen in _SCREENS):
