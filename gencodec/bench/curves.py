@@ -84,8 +84,8 @@ def rate_at(curve: Curve, score: float) -> float:
 
 
 def _overlap(ours: npt.ArrayLike, theirs: npt.ArrayLike, what: str) -> tuple[float, float]:
-    low = max(float(np.min(ours)), float(np.min(theirs)))
-    high = min(float(np.max(ours)), float(np.max(theirs)))
+    our, their = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    low, high = float(max(our.min(), their.min())), float(min(our.max(), their.max()))
     if high <= low:
         raise ValueError(f"the curves share no range of {what}")
     return low, high

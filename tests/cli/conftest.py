@@ -169,8 +169,9 @@ class StubCodec:
         header = read_header(data)
         payload = unpack(data).section(LATENTS)
         assert payload is not None
-        steps = np.frombuffer(zlib.decompress(payload), np.uint8)
-        steps = steps.reshape(header.height, header.width, 3)
+        steps = np.frombuffer(zlib.decompress(payload), np.uint8).reshape(
+            header.height, header.width, 3
+        )
         return picture_from_array(steps.cumsum(0).cumsum(1).astype(np.uint8))
 
     def verify(self, data: bytes, *, max_pixels: int) -> None:
