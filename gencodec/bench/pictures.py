@@ -1,4 +1,4 @@
-"""The images of a measurement: every picture in a folder, pixels only."""
+"""The images of a measurement: every picture in a folder, or one, pixels only."""
 
 from __future__ import annotations
 
@@ -51,9 +51,12 @@ def find_pictures(folder: Path, *, limit: int | None = None) -> list[Path]:
     """Picture files directly in a folder, by name, the first `limit`; ImageError if none.
 
     Of files that differ in their suffix alone, which would be the same row, the first counts.
+    What is no folder but a file is the one picture, whatever its suffix.
     """
+    if folder.is_file():
+        return [folder]
     if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder")
+        raise ImageError(f"{folder}: no such folder or picture")
     found = (path for path in folder.iterdir() if has_suffix(path.name, SUFFIXES))
     paths: dict[str, Path] = {}
     for path in sorted(found):

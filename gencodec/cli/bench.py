@@ -16,7 +16,7 @@ RIVALS = "jpeg, webp, avif, avif-ssim, jxl, jpeg2000, compressai:MODEL"
 
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("folder", metavar="DIR", help="folder of pictures")
+    parser.add_argument("folder", metavar="DIR", help="folder of pictures, or one picture")
     parser.add_argument(
         "--against",
         type=_names,

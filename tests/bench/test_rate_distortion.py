@@ -282,5 +282,7 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
     for name in ("picture.png", "._picture.png"):  # the other as macOS puts it beside one
         (tmp_path / name).write_bytes(b"")
     assert find_pictures(tmp_path) == [tmp_path / "picture.png"]
-    with pytest.raises(ImageError, match="no such folder"):
+    (tmp_path / "scan.jp2").write_bytes(b"")
+    assert find_pictures(tmp_path / "scan.jp2") == [tmp_path / "scan.jp2"]
+    with pytest.raises(ImageError, match="no such folder or picture"):
         find_pictures(tmp_path / "none")

@@ -100,7 +100,7 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, here: Run, folder: Path
         (["photos", "--codecs", "none.toml", "--against", "x"], 1, "none.toml: no such file"),
         (["photos", "--published", "none.json"], 1, "none.json: no such file"),
         (["photos", "--published", "codecs.toml"], 1, "codecs.toml: not a file of"),
-        (["elsewhere"], 1, "no such folder"),
+        (["elsewhere"], 1, "no such folder or picture"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
