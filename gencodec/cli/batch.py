@@ -22,6 +22,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Protocol
 
@@ -104,6 +105,8 @@ class WorkerDiedError(GencodecError):
 
 def run_jobs(jobs: Sequence[Job], work: Work, args: argparse.Namespace, reporter: Reporter) -> None:
     """Do every job and report each; a failure ends one job, an AbortError all of them."""
+    if find_spec("constriction") is None:
+        reporter.detail("constriction is not installed: symbols are coded in Python, more slowly")
     workers = worker_count(args.jobs, len(jobs), args.threads)
     if workers > 1 and not can_share_work():
         reporter.detail("one file at a time: processes cannot share memory here (/dev/shm)")

@@ -10,11 +10,15 @@ a smaller state means that a refill found no word, and that what is popped next 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeAlias
+from importlib.util import find_spec
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from gencodec.entropy import plain
 
 # The coder starts from this state, and decoding must end in it: the state after a wrong decode
 # is as good as random, so this one word (with the count of words) finds it. constriction's own
@@ -27,29 +31,44 @@ Symbols: TypeAlias = npt.NDArray[np.int32]
 Model: TypeAlias = Any  # constriction has no type stubs
 
 
-@cache
-def _stream() -> Any:
-    # Loaded by the first symbol: training needs tables but no coder, also where there is none.
-    import constriction
+class Library(NamedTuple):
+    """What codes: constriction, or what stands in for it."""
 
-    return constriction.stream
+    coder: Callable[[npt.NDArray[np.uint32]], Any]
+    uniform: Callable[..., Model]
+    exact_model: Callable[[npt.NDArray[np.uint32]], Model]
+
+
+STAND_IN = Library(plain.AnsCoder, plain.Uniform, plain.Categorical)
+
+
+@cache
+def _library() -> Library:
+    # Loaded by the first symbol: training needs tables but no coder.
+    if find_spec("constriction") is None:  # there is no build of it for Linux on ARM, as one
+        return STAND_IN
+    from constriction import stream
+
+    def categorical(weights: npt.NDArray[np.uint32]) -> Model:
+        # constriction gives every symbol one unit first and shares out the rest in proportion, so
+        # w - 1 in, with nothing left to round, is w inside. `perfect` stays off: it would spend
+        # time on moving units about to the same end.
+        chances = (weights - 1).astype(np.float64)
+        return stream.model.Categorical(chances, perfect=False, lazy=False)
+
+    return Library(stream.stack.AnsCoder, stream.model.Uniform, categorical)
 
 
 def exact_model(weights: npt.NDArray[np.uint32]) -> Model:
-    """A model with exactly these integer weights, each >= 1 and summing to 2^24.
-
-    constriction gives every symbol one unit first and shares out the rest in proportion, so
-    w - 1 in, with nothing left to round, is w inside. `perfect` stays off: it would spend time
-    on moving units about to the same end.
-    """
-    return _stream().model.Categorical((weights - 1).astype(np.float64), perfect=False, lazy=False)
+    """A model with exactly these integer weights, each >= 1 and summing to 2^24."""
+    return _library().exact_model(weights)
 
 
 class AnsEncoder:
     """Pushes symbols, last to be decoded first."""
 
     def __init__(self) -> None:
-        self._coder = _stream().stack.AnsCoder(np.array(START_WORDS, np.uint32))
+        self._coder = _library().coder(np.array(START_WORDS, np.uint32))
 
     def push(self, symbols: Symbols, model: Model) -> None:
         """Push a run of symbols that `AnsDecoder.pop` gives back in the same order.
@@ -62,7 +81,7 @@ class AnsEncoder:
 
     def push_uniform(self, symbols: Symbols, sizes: Symbols) -> None:
         """Push a run of equally probable symbols, symbols[i] in 0..sizes[i]-1, sizes[i] >= 2."""
-        self._coder.encode_reverse(symbols, _stream().model.Uniform(), sizes)
+        self._coder.encode_reverse(symbols, _library().uniform(), sizes)
 
     def words(self) -> npt.NDArray[np.uint32]:
         """The coded words in decode order, uint32 (n >= 2,)."""
@@ -83,7 +102,7 @@ class AnsDecoder:
     """
 
     def __init__(self, words: npt.NDArray[np.uint32]) -> None:
-        self._coder = _stream().stack.AnsCoder(np.ascontiguousarray(words[::-1], np.uint32))
+        self._coder = _library().coder(np.ascontiguousarray(words[::-1], np.uint32))
 
     def pop(self, count: int, model: Model) -> Symbols:
         """The next `count` symbols, int32 (count,). The caller bounds `count`: it is allocated."""
@@ -92,7 +111,7 @@ class AnsDecoder:
 
     def pop_uniform(self, size: int) -> int:
         """The next symbol out of `size` >= 2 equally probable ones."""
-        return int(self._coder.decode(_stream().model.Uniform(size)))
+        return int(self._coder.decode(_library().uniform(size), 1)[0])
 
     @property
     def ran_out(self) -> bool:

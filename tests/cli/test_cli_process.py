@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from gencodec.cli import main, streams
+from gencodec.entropy import ans
 from gencodec.errors import GencodecError
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -64,6 +65,26 @@ def test_a_reader_that_goes_away_on_windows(
     monkeypatch.setattr(sys, "stdout", Gone())
     assert main(["--version"]) == 141
     assert capfd.readouterr().err == ""
+
+
+def test_where_there_is_no_constriction(
+    here: Run,
+    make_photo: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_photo(tmp_path / "photo.png")
+    assert here("compress", "photo.png").returncode == 0
+    made = (tmp_path / "photo.gnc").read_bytes()
+    monkeypatch.setitem(sys.modules, "constriction", None)
+    ans._library.cache_clear()
+    try:
+        result = here("compress", "-v", "-f", "photo.png")
+        assert b"constriction is not installed: symbols are coded in Python" in result.stderr
+        assert (tmp_path / "photo.gnc").read_bytes() == made
+        assert here("verify", "photo.gnc").returncode == 0
+    finally:
+        ans._library.cache_clear()
 
 
 @posix
