@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gencodec.amounts import digits
 from gencodec.bitstream import MAGIC
 from gencodec.cli import options
-from gencodec.cli.info import check_stdin_once
+from gencodec.cli.inputs import check_stdin_once
 from gencodec.cli.pages import add_page, command_line, free_target, load_measured
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import encoded, print_text, read_anything, write_target

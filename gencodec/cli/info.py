@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gencodec.bitstream import StreamInfo, describe
 from gencodec.cli import options
-from gencodec.cli.failures import UsageError, one_line
+from gencodec.cli.failures import one_line
+from gencodec.cli.inputs import check_stdin_once, in_folders
 from gencodec.cli.loading import weights_label, weights_name
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import print_text, read_stream
@@ -19,7 +20,8 @@ from gencodec.names import visible
 
 def register(parser: options.CommandParser) -> None:
     """Declare the arguments."""
-    options.add_inputs(parser, "FILE", "stream, or '-' for stdin")
+    options.add_inputs(parser, "FILE", "stream, or '-' for stdin; a folder with -r")
+    options.add_recursive(parser, ".gnc files")
     options.add_words(parser, quiet=False)
 
 
@@ -27,7 +29,10 @@ def run(args: argparse.Namespace) -> int:
     """Describe every file; the exit code is 1 if one cannot be read or fails its checks."""
     check_stdin_once(args.inputs)
     with Reporter("info", json=args.json, quiet=True) as reporter:
-        for index, name in enumerate(args.inputs):
+        names, refused = in_folders(args.inputs, recursive=args.recursive)
+        for folder in refused:
+            reporter.failed(folder.name, folder.error)
+        for index, name in enumerate(names):
             with reporter.attempt(name):
                 stream = describe(read_stream(None if name == "-" else Path(name)))
                 if not args.json:
@@ -39,12 +44,6 @@ def run(args: argparse.Namespace) -> int:
                     error = FormatError(stream.problem)
                     reporter.failed(name, error, info_record(name, stream))
     return reporter.exit_code
-
-
-def check_stdin_once(inputs: list[str]) -> None:
-    """Refuse a second '-': standard input can be read once."""
-    if inputs.count("-") > 1:
-        raise UsageError("'-' (standard input) given twice")
 
 
 def info_record(name: str, stream: StreamInfo) -> dict[str, object]:

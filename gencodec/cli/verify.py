@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 from gencodec.bitstream import unpack
 from gencodec.cli import options
-from gencodec.cli.info import check_stdin_once
+from gencodec.cli.inputs import check_stdin_once, in_folders
 from gencodec.cli.loading import CodecOnDemand, weights_name
-from gencodec.cli.plan import STREAM_SUFFIX, Refused, find_inputs
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import read_stream
 from gencodec.names import visible
@@ -40,19 +38,6 @@ def run(args: argparse.Namespace) -> int:
             with reporter.attempt(name):
                 verify_one(name, args, codec, reporter)
     return reporter.exit_code
-
-
-def in_folders(inputs: list[str], *, recursive: bool) -> tuple[list[str], list[Refused]]:
-    """The inputs with the streams of folders in their places, and folders refused."""
-    names, refused = [], []
-    for name in inputs:
-        if name == "-" or not os.path.isdir(name):
-            names.append(name)
-        else:
-            found = find_inputs([name], recursive=recursive, suffixes=frozenset({STREAM_SUFFIX}))
-            names += [str(file) for file, _ in found.files]
-            refused += found.refused
-    return names, refused
 
 
 def verify_one(

@@ -208,11 +208,12 @@ def test_verify_says_ok_or_why(photos: Path, stub: Any, capfd: Capture) -> None:
     assert main(["verify", "a.gnc"]) == 1
 
 
-def test_verify_goes_through_folders(photos: Path, capfd: Capture) -> None:
+@pytest.mark.parametrize("command", ["verify", "info"])
+def test_streams_of_folders_are_looked_at(photos: Path, capfd: Capture, command: str) -> None:
     assert main(["compress", "-r", "photos", "--quiet"]) == 0
     Path("photos/deep/cut.gnc").write_bytes(b"\x97GNC")
     Path("empty").mkdir()
-    assert main(["verify", "-r", "photos", "photos/one.gnc", "empty", "--json"]) == 1
+    assert main([command, "-r", "photos", "photos/one.gnc", "empty", "--json"]) == 1
     out = capfd.readouterr().out
     told = [
         (Path(line["input"]).as_posix(), line["ok"]) for line in map(json.loads, out.splitlines())
@@ -225,7 +226,7 @@ def test_verify_goes_through_folders(photos: Path, capfd: Capture) -> None:
         ("photos/one.gnc", True),
         ("photos/one.gnc", True),
     ]
-    assert main(["verify", "photos"]) == 1
+    assert main([command, "photos"]) == 1
     assert "photos: is a folder (use -r)\n" in capfd.readouterr().err
 
 

@@ -160,7 +160,7 @@ def test_damage_is_told_without_torch(
 
 def test_a_folder_is_no_stream(run: Run, one_error: OneError, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
-    one_error(run("info", "d"), 1, "gencodec: d: is a directory")
+    one_error(run("info", "d"), 1, "gencodec: d: is a folder (use -r)")
 
 
 @pytest.mark.skipif(os.name != "posix" or not hasattr(os, "geteuid"), reason="needs permissions")
