@@ -96,18 +96,22 @@ class AnsCoder:
         self._state = state
 
     def decode(self, model: Model, amount: int) -> Symbols:
-        """Pop symbols; where no words are left, what comes of the state alone."""
+        """Pop symbols; zeros from where the words ran out, in the place of noise."""
         state, words, at = self._state, self._words, model.at
-        symbols = []
+        found = []
         for _ in range(amount):
             low = state & _LOW
             symbol, start, size = at(low)
             state = (state >> _BITS) * size + low - start
-            if state < _REFILL and words:
+            found.append(symbol)
+            if state < _REFILL:
+                if not words:  # a file may claim millions of symbols and hold none
+                    break
                 state = state << 32 | words.pop()
-            symbols.append(symbol)
         self._state = state
-        return np.array(symbols, np.int32)
+        symbols = np.zeros(amount, np.int32)
+        symbols[: len(found)] = found
+        return symbols
 
     def get_compressed(self) -> Words:
         """All words, those of the state last."""
