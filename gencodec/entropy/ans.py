@@ -45,7 +45,7 @@ STAND_IN = Library(plain.AnsCoder, plain.Uniform, plain.Categorical)
 @cache
 def _library() -> Library:
     # Loaded by the first symbol: training needs tables but no coder.
-    if find_spec("constriction") is None:  # there is no build of it for Linux on ARM, as one
+    if find_spec("constriction") is None:  # Linux on ARM, for one, has no build of it
         return STAND_IN
     from constriction import stream
 

@@ -1,14 +1,14 @@
 """The coder of constriction in Python integers, for machines that there is no build of it for.
 
-The same words, bit for bit, as FORMAT.md defines them; some twenty times slower. Names and meaning
-are those of `constriction.stream` as far as `gencodec.entropy.ans` uses them, which says the rest.
+The same words, bit for bit, as FORMAT.md defines them, more slowly. Names and meaning are those of
+`constriction.stream` as far as `gencodec.entropy.ans` uses them, which says the rest.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate, count, repeat
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,9 @@ _LOW = _TOTAL - 1
 _WORD = (1 << 32) - 1
 _REFILL = 1 << 32
 
-Words = npt.NDArray[np.uint32]
-Symbols = npt.NDArray[np.int32]
-
-
-Span = tuple[int, int, int]
+Words: TypeAlias = npt.NDArray[np.uint32]
+Symbols: TypeAlias = npt.NDArray[np.int32]
+Span: TypeAlias = tuple[int, int, int]
 """A symbol, and start and size of its span of the 2^24 values that a state's low bits can take."""
 
 
