@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,9 +51,8 @@ class WeightsProduct:
         say(f"fitting the coding tables to {pixels / 1e6:.3g} megapixels, then measuring")
         data = fit_weights(vae, samples)
         atomic_write(self.run / WEIGHTS, data, overwrite=True)
-        with _measuring(say):
-            candidate = measured(data, held_out)
-            _write_curve(self.run, {"content_sha256": candidate.content_sha256}, candidate.scores)
+        candidate = measured(data, held_out)
+        _write_curve(self.run, {"content_sha256": candidate.content_sha256}, candidate.scores)
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,8 @@ class EncoderProduct:
         """Write and measure."""
         self.snapshot(vae)
         data = (self.run / ENCODER).read_bytes()
-        with _measuring(say):
-            scores = measured_encoder(data, self.weights, held_out)
-            _write_curve(self.run, {"file_sha256": hashlib.sha256(data).hexdigest()}, scores)
+        scores = measured_encoder(data, self.weights, held_out)
+        _write_curve(self.run, {"file_sha256": hashlib.sha256(data).hexdigest()}, scores)
 
 
 def measured_encoder(data: bytes, weights: Weights, held_out: Sequence[Pixels]) -> HeldOutScores:
@@ -86,18 +83,6 @@ def measured_encoder(data: bytes, weights: Weights, held_out: Sequence[Pixels]) 
         path.write_bytes(data)
         tuned = with_encoder(weights, path)
     return measure_held_out(Codec(tuned, torch.device("cpu")), held_out)
-
-
-@contextlib.contextmanager
-def _measuring(say: Say) -> Iterator[None]:
-    """Real bytes need an entropy coder, which a machine for training may lack."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        say(
-            f"the weights are exported but not measured: the Python package '{error.name}' is not "
-            "installed; the same command measures them where it is"
-        )
 
 
 def _write_curve(run: Path, of: dict[str, str], scores: HeldOutScores) -> None:
