@@ -22,7 +22,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Protocol
 
@@ -34,7 +33,7 @@ from gencodec.cli.failures import (
     is_fatal,
     wants_traceback,
 )
-from gencodec.cli.loading import CodecOnDemand
+from gencodec.cli.loading import CodecOnDemand, tell_of_coder
 from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Record, Reporter
 from gencodec.cli.resume import bears_time_of
@@ -105,8 +104,7 @@ class WorkerDiedError(GencodecError):
 
 def run_jobs(jobs: Sequence[Job], work: Work, args: argparse.Namespace, reporter: Reporter) -> None:
     """Do every job and report each; a failure ends one job, an AbortError all of them."""
-    if find_spec("constriction") is None:
-        reporter.detail("constriction is not installed: symbols are coded in Python, more slowly")
+    tell_of_coder(reporter)
     workers = worker_count(args.jobs, len(jobs), args.threads)
     if workers > 1 and not can_share_work():
         reporter.detail("one file at a time: processes cannot share memory here (/dev/shm)")

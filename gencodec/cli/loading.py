@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from gencodec.cli.failures import AbortError, describe, is_fatal
 from gencodec.cli.libraries import use_threads
+from gencodec.cli.reporter import Reporter
 from gencodec.errors import GencodecError
 from gencodec.model.registry import find_weights, list_weights
 from gencodec.names import visible
@@ -53,6 +55,12 @@ class CodecOnDemand:
                 self._codec = Codec.load(self._model, device=self._device)
             self.seconds = time.perf_counter() - started
         return self._codec
+
+
+def tell_of_coder(reporter: Reporter) -> None:
+    """Say, if verbose, that coding takes longer than it has to."""
+    if find_spec("constriction") is None:
+        reporter.detail("constriction is not installed: symbols are coded in Python, more slowly")
 
 
 def tunes_of(model: str | None) -> Collection[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gencodec.bitstream import unpack
 from gencodec.cli import options
 from gencodec.cli.inputs import check_stdin_once, in_folders
-from gencodec.cli.loading import CodecOnDemand, weights_name
+from gencodec.cli.loading import CodecOnDemand, tell_of_coder, weights_name
 from gencodec.cli.reporter import Reporter
 from gencodec.cli.streams import read_stream
 from gencodec.names import visible
@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     check_stdin_once(args.inputs)
     codec = CodecOnDemand(model=args.model, device=args.device, threads=args.threads)
     with Reporter("verify", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
+        tell_of_coder(reporter)
         names, refused = in_folders(args.inputs, recursive=args.recursive)
         for folder in refused:
             reporter.failed(folder.name, folder.error)
