@@ -53,7 +53,10 @@ class Categorical:
 
 
 class Uniform:
-    """Symbols 0..size-1; the last one takes what the division of 2^24 leaves."""
+    """Symbols 0..size-1; the last one takes what the division of 2^24 leaves.
+
+    Without a size it stands for all of them, for `encode_reverse` with sizes.
+    """
 
     def __init__(self, size: int = 1) -> None:
         self._size = size
