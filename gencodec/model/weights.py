@@ -270,6 +270,9 @@ def read_tensors(path: Path, *formats: str) -> tuple[dict[str, str], dict[str, T
             return metadata, {n: torch.from_numpy(handle.get_tensor(n)).clone() for n in names}
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such weights file") from None
+    except (IsADirectoryError, PermissionError) as error:  # Windows permits no folder to be opened
+        what = "is a folder" if path.is_dir() else error.strerror
+        raise WeightsError(f"{path}: {what}") from None
     # AttributeError: of a type that numpy lacks.
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or error
