@@ -44,6 +44,8 @@ def environment(device: torch.device, packages: Sequence[str] = ()) -> Environme
 
 def peak_memory() -> int:
     """Most bytes of this process that were ever in memory at once; 0 where nothing tells."""
+    if sys.platform == "win32":
+        return _peak_on_windows()
     # Not getrusage on Linux: a process started by a large one inherits that one's maximum.
     status = Path("/proc/self/status")
     if status.exists():
@@ -56,6 +58,33 @@ def peak_memory() -> int:
         return 0
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest if sys.platform == "darwin" else largest * 1024
+
+
+def _peak_on_windows() -> int:
+    """PeakWorkingSetSize, by GetProcessMemoryInfo."""
+    if sys.platform != "win32":
+        return 0
+    import ctypes
+    from ctypes import wintypes
+
+    class Counters(ctypes.Structure):
+        """PROCESS_MEMORY_COUNTERS; the seven sizes after the first are of no interest here."""
+
+        _fields_ = (
+            ("cb", wintypes.DWORD),
+            ("PageFaultCount", wintypes.DWORD),
+            ("PeakWorkingSetSize", ctypes.c_size_t),
+            ("others", ctypes.c_size_t * 7),
+        )
+
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    counters = Counters(cb=ctypes.sizeof(Counters))
+    tells = kernel.K32GetProcessMemoryInfo
+    tells.argtypes = wintypes.HANDLE, ctypes.POINTER(Counters), wintypes.DWORD
+    if not tells(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
+        return 0
+    return int(counters.PeakWorkingSetSize)
 
 
 def own_version() -> str:
