@@ -23,7 +23,7 @@ from gencodec.bench.curves import (
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 PUBLISHED = read_anchors(BENCHMARKS / "anchors.json").anchors
-REFERENCE = json.loads((BENCHMARKS / "reference.json").read_text())["curves"]
+REFERENCE = json.loads((BENCHMARKS / "reference.json").read_text(encoding="utf-8"))["curves"]
 CLASSICS = read_anchors(BENCHMARKS / "reference.json").anchors
 VTM = PUBLISHED[0]
 

@@ -51,7 +51,7 @@ if __name__ == "__main__":
 
 
 def tell_and_wait(path: str) -> None:
-    Path(path).write_text(str(os.getpid()))
+    Path(path).write_text(str(os.getpid()), encoding="utf-8")
     time.sleep(2.0)
 
 
@@ -61,13 +61,13 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     here = Path(__file__).resolve()
     script.write_text(PARENT.format(paths=[str(here.parents[2]), str(here.parent)]))
     parent = subprocess.Popen([sys.executable, str(script), str(told)])
-    while not (told.exists() and told.read_text()):
+    while not (told.exists() and told.read_text(encoding="utf-8")):
         assert parent.poll() is None
         time.sleep(0.05)
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 30
-    while is_alive(int(told.read_text())):
+    while is_alive(int(told.read_text(encoding="utf-8"))):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -79,7 +79,9 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     state = Path(f"/proc/{process}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    return (
+        not state.exists() or state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    )
 
 
 def test_nothing_to_do() -> None:

@@ -150,6 +150,7 @@ def test_without_shared_locks_one_at_a_time(
 
 
 def test_workers_only_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(batch, "usable_cores", lambda: 64)
     monkeypatch.setattr(batch, "usable_memory", lambda: None)
     counts = [worker_count(None, files, None) for files in (1, 15, 16, 40, 10_000)]

@@ -59,7 +59,7 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, here: Run, folder: Path
     assert cells["gencodec"] == "0" and cells["Copier"] == "0"
     assert cells["picky"] == "2" and cells["missing"] == "1"
     assert "2 images of 'photos'" in text
-    report = json.loads((folder.parent / "out.json").read_text())
+    report = json.loads((folder.parent / "out.json").read_text(encoding="utf-8"))
     bugs = {(bug.get("codec"), bug.get("image"), bug.get("quality")) for bug in report["bugs"]}
     assert bugs == {
         (None, "broken", None),
@@ -78,7 +78,7 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, here: Run, folder: Path
     before = sorted((folder.parent / "cache").rglob("*.json"))
     assert here(*words, "-f").returncode == 1
     assert sorted((folder.parent / "cache").rglob("*.json")) == before
-    assert json.loads((folder.parent / "out.json").read_text())["images"] == [
+    assert json.loads((folder.parent / "out.json").read_text(encoding="utf-8"))["images"] == [
         row for row in rows if row["codec"] != "picky"
     ]
 
@@ -160,7 +160,7 @@ def test_a_race_that_breaks_off_costs_no_curves(
     result = here("bench", "photos", "--speed", "-o", "out.json")
     assert result.returncode == 1
     assert b"\n  speed: the disk is full\n" in result.stdout
-    report = json.loads((folder.parent / "out.json").read_text())
+    report = json.loads((folder.parent / "out.json").read_text(encoding="utf-8"))
     assert len(report["images"]) == 1 and "speed" not in report
 
 

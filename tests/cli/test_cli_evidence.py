@@ -42,7 +42,7 @@ def test_explain_a_picture_and_a_stream(
         assert record["command"] == "explain" and record["ok"] and record["holds"]
         booked = sum(entry["bits"] for entry in record["ledger"])
         assert booked == pytest.approx(8 * record["file_bytes"], abs=1)
-    page = (tmp_path / "p.html").read_text()
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert "photo.gnc" in page and str(checkout) not in page
 
 
@@ -62,7 +62,7 @@ def test_what_explain_refuses(
     make_photo(tmp_path / "photo.png")
     (tmp_path / "old.html").write_text("mine")
     one_error(here("explain", "photo.png", "-o", "old.html"), 1, "already exists")
-    assert (tmp_path / "old.html").read_text() == "mine"
+    assert (tmp_path / "old.html").read_text(encoding="utf-8") == "mine"
     one_error(here("explain"), 2, "IMAGE")
     one_error(here("explain", "photo.png", "--seed", "-1"), 2, "seed")
 
@@ -97,11 +97,11 @@ def test_audit_without_training_pictures_says_what_it_left_out(
     assert record["passed"] and not record["complete"]
     assert record["membership"] is None and len(record["left_out"]) == 2
     assert "was not fully tested" in record["verdict"]
-    text = (tmp_path / "report.json").read_text()
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
     assert from_text(audit_module.Audit, text).verdict == record["verdict"]
     report = json.loads(text)
     assert report["order"] == record["order"] and report["command"].startswith("gencodec audit")
-    page = (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert record["verdict"] in page and "not measured" in page
     assert all(f"Left out: {words}." in page for words in record["left_out"])
 
@@ -149,4 +149,4 @@ def test_a_model_that_memorised_is_caught(
     assert record["membership"]["auc_calibrated"]["low"] > 0.5
     assert "know their training pictures" in record["verdict"]
     assert record["control"]["caught"] == (record["control"]["membership"]["passed"] is False)
-    assert "caught them" in (tmp_path / "page.html").read_text()
+    assert "caught them" in (tmp_path / "page.html").read_text(encoding="utf-8")

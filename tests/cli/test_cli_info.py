@@ -172,6 +172,7 @@ def test_no_permission(run: Run, one_error: OneError, tmp_path: Path) -> None:
     one_error(run("info", "a.gnc"), 1, "permission denied")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
 def test_file_names_cannot_drive_the_terminal(
     run: Run, tmp_path: Path, make_stream: MakeStream
 ) -> None:

@@ -124,7 +124,9 @@ def test_a_standard_input_without_an_end(
             return len(buffer)
 
     monkeypatch.setattr(streams, "STREAM_BYTES_MAX", 2**22)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless()), encoding="utf-8")
+    )
     assert main([command, "--max-pixels", "1000", "-", "-o", os.devnull, "-f"]) == 1
     assert "-: longer than 4194304 bytes\n" in capfd.readouterr().err
 
@@ -321,7 +323,7 @@ def test_a_progress_bar_for_an_effort_on_a_terminal(
 def test_no_progress_bar_elsewhere(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.gnc").write_bytes(b"no stream")
     result = run("verify", "bad.gnc", "bad.gnc")
-    assert b"\r" not in result.stderr
+    assert b"\r" not in result.stderr.replace(os.linesep.encode(), b"\n")
     assert len(result.stderr.splitlines()) == 2
 
 

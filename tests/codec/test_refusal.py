@@ -191,7 +191,7 @@ def test_a_broken_manifest(shipped: Path, text: str) -> None:
 def test_a_manifest_never_leads_out_of_its_folder(shipped: Path, tiny_path: Path) -> None:
     manifest = shipped / "manifest.json"
     (shipped / "first.safetensors").unlink()
-    text = manifest.read_text().replace("first.safetensors", str(tiny_path))
+    text = manifest.read_text(encoding="utf-8").replace("first.safetensors", str(tiny_path))
     manifest.write_text(text)
     with pytest.raises(WeightsError):
         Codec.load(device="cpu")

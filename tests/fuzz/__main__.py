@@ -71,7 +71,7 @@ def work(target: str, seed: int, first: int, last: int, state: Path, report: Pat
                 break
     growth = max(0, peak_bytes() - early) if early else 0
     done = {"cases": last - first, "slowest": slowest, "peak": peak_bytes(), "growth": growth}
-    report.write_text(json.dumps({**done, "answers": answers}))
+    report.write_text(json.dumps({**done, "answers": answers}), encoding="utf-8")
     return 0
 
 
@@ -111,7 +111,7 @@ def watch(target: str, seed: int, cases: int, seconds: float) -> dict[str, objec
                     raise SystemExit(f"{late} workers did not begin in {START_SECONDS:g} s")
                 continue
             if report.exists():
-                found = json.loads(report.read_text())
+                found = json.loads(report.read_text(encoding="utf-8"))
                 answers.update(found["answers"])
                 slowest, peak = max(slowest, found["slowest"]), max(peak, found["peak"])
                 growth = max(growth, found["growth"])
@@ -178,7 +178,7 @@ def main() -> int:
     found["machine"] = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     print(json.dumps(found, indent=2))
     if args.output:
-        rows = json.loads(args.output.read_text()) if args.output.exists() else []
+        rows = json.loads(args.output.read_text(encoding="utf-8")) if args.output.exists() else []
         rows = [row for row in rows if (row["target"], row["seed"]) != (args.target, args.seed)]
         lines = ",\n".join(json.dumps(row) for row in [*rows, found])
         args.output.write_text(f"[\n{lines}\n]\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import tracemalloc
 from pathlib import Path
@@ -128,7 +129,9 @@ def test_names_of_no_file(name: str) -> None:
     for path in (name, Path(name)):
         with pytest.raises(ImageError, match="cannot read") as caught:
             read_picture(path)
-        assert "\0" not in str(caught.value) and str(caught.value).encode()
+        assert "\0" not in str(caught.value)
+        if os.name != "nt":  # where files may have the last of these names
+            assert str(caught.value).encode()
 
 
 def test_formats_that_run_programs_are_not_read() -> None:

@@ -57,7 +57,7 @@ def test_structure_instead_of_squared_error(pictures: Path, tmp_path: Path) -> N
     run = tmp_path / "run"
     options = ["--steps", "3", "--distortion", "ssim", "-o", str(run)]
     assert main(["train", str(pictures), *SMALL, *options]) == 0
-    plan = json.loads((run / "plan.json").read_text())["plan"]
+    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))["plan"]
     assert plan["distortion"] == "ssim"
     assert plan["crop_side"] == plan["final_crop_side"] == 64  # what was asked for, to the end
     assert (run / "weights.safetensors").exists()
@@ -93,7 +93,7 @@ def test_stopped_killed_and_resumed(pictures: Path, tmp_path: Path) -> None:
     assert f"resumed at step {killed}" in said
     assert "weights.safetensors" in said.splitlines()[-1]
     assert torch.load(run / "checkpoint.pt", weights_only=True)["step"] == killed + 2
-    assert json.loads((run / "curve.json").read_text())["bpp"]
+    assert json.loads((run / "curve.json").read_text(encoding="utf-8"))["bpp"]
     assert sorted(path.name for path in run.iterdir()) == [
         ".lock",
         "checkpoint.pt",
@@ -104,7 +104,7 @@ def test_stopped_killed_and_resumed(pictures: Path, tmp_path: Path) -> None:
         "plan.json",
         "weights.safetensors",
     ]
-    table = (run / "pictures.csv").read_text().splitlines()
+    table = (run / "pictures.csv").read_text(encoding="utf-8").splitlines()
     assert table[0] == "file,sha256,width,height,split" and len(table) == 4
 
 

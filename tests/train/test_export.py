@@ -139,14 +139,14 @@ def _ship(held_out: list[np.ndarray], tmp_path: Path) -> Ship:
 def test_the_first_weights_are_shipped(candidate: Candidate, ship: Ship, tmp_path: Path) -> None:
     gain = ship(candidate, "one")
     assert gain is None
-    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
     (row,) = manifest["weights"]
     assert manifest["default"] == row["name"] == "one"
     assert row["content_sha256"] == candidate.content_sha256
     assert row["bytes"] == len(candidate.data) == (tmp_path / row["file"]).stat().st_size
     assert load_weights(tmp_path / row["file"]).digest.hex() == row["content_sha256"]
     assert row["config"] == "tiny" and row["released"] == "2026-01-01"
-    card = (tmp_path / "one.md").read_text()
+    card = (tmp_path / "one.md").read_text(encoding="utf-8")
     assert candidate.content_sha256 in card and "Synthetic pictures." in card
 
 
@@ -167,14 +167,14 @@ def test_better_weights_become_the_default_and_older_ones_stay(
     ship(candidate, "one")
     gain = ship(better(candidate), "two")
     assert gain is not None and gain == pytest.approx(-10.0, abs=0.1)
-    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
     assert manifest["default"] == "two"
     assert [row["name"] for row in manifest["weights"]] == ["one", "two"]
     assert all((tmp_path / row["file"]).exists() for row in manifest["weights"])
-    card = (tmp_path / "two.md").read_text()
+    card = (tmp_path / "two.md").read_text(encoding="utf-8")
     assert "bpp of one" in card and "MS-SSIM of one" in card
     assert "against one: -10.0 % at equal PSNR, -10.0 % at equal MS-SSIM" in card
-    assert "bpp of" not in (tmp_path / "one.md").read_text()
+    assert "bpp of" not in (tmp_path / "one.md").read_text(encoding="utf-8")
 
 
 def test_a_name_is_given_once(candidate: Candidate, ship: Ship, tmp_path: Path) -> None:
@@ -195,4 +195,4 @@ def test_a_curve_that_is_no_curve_is_refused(
     broken = at_other_rates(candidate, [value, *candidate.scores.bpp[1:]])
     with pytest.raises((WeightsError, ValueError)):
         ship(broken, "two")
-    assert json.loads((tmp_path / MANIFEST).read_text())["default"] == "one"
+    assert json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))["default"] == "one"

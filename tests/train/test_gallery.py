@@ -128,7 +128,7 @@ def test_a_gallery_notes_what_comes_while_it_watches(
                 break
             time.sleep(0.01)
     assert [pixels.shape for pixels in arrived] == [(24, 20, 3)]
-    table = (run / "pictures.csv").read_text().splitlines()
+    table = (run / "pictures.csv").read_text(encoding="utf-8").splitlines()
     parts = {line.split(",")[0]: line.split(",")[-1] for line in table[1:]}
     assert parts == {"0033.png": "held out", "first.png": "trained", "later.png": "trained"}
 
@@ -158,5 +158,5 @@ def test_a_list_that_cannot_be_written_is_written_later(
         watcher.write_list()
     (tmp_path / "away").rename(run)
     assert watcher.arrivals() == []
-    table = (run / "pictures.csv").read_text()
+    table = (run / "pictures.csv").read_text(encoding="utf-8")
     assert "first.png" in table and "later.png" in table

@@ -78,7 +78,7 @@ def test_the_log(photo: Photo, tmp_path: Path) -> None:
     plan = plan_of(LOOK_EVERY + 1, crops=1)
     said: list[str] = []
     train(new_state(fresh(), plan), store_of(photo), batch(photo), plan, tmp_path, say=said.append)
-    rows = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / LOG).read_text(encoding="utf-8").splitlines()]
     assert [row["step"] for row in rows] == [LOOK_EVERY, LOOK_EVERY + 1, LOOK_EVERY + 1]
     assert {"loss", "bpp", "psnr", "norm", "pixels_per_second"} <= set(rows[0])
     assert len(rows[-1]["held_out"]) == 7
@@ -112,7 +112,7 @@ def test_a_row_cut_short_takes_no_other_with_it(tmp_path: Path) -> None:
     journal.event(state, "after")
     journal.event(state, "and so on")
     assert [row["event"] for row in read_log(tmp_path)] == ["whole", "after", "and so on"]
-    assert len((tmp_path / LOG).read_text().splitlines()) == 4
+    assert len((tmp_path / LOG).read_text(encoding="utf-8").splitlines()) == 4
 
 
 def test_an_event_takes_no_rows_of_its_step_away(tmp_path: Path) -> None:

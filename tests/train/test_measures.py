@@ -55,7 +55,7 @@ def run(photo: Photo, tmp_path: Path) -> Path:
 def report_of(tmp_path: Path, *arguments: object) -> dict[str, object]:
     path = tmp_path / "report.json"
     assert main([*map(str, arguments), "-o", str(path)]) == 0
-    report = json.loads(path.read_text())
+    report = json.loads(path.read_text(encoding="utf-8"))
     assert isinstance(report, dict)
     return report
 

@@ -111,7 +111,7 @@ def check(folder: Path) -> int:
 
 def test_a_true_list(collection: Path) -> None:
     assert check(collection) == 0
-    report = json.loads((collection / "report.json").read_text())
+    report = json.loads((collection / "report.json").read_text(encoding="utf-8"))
     assert (report["listed"], report["found"], report["test_pictures"]) == (2, 2, 1)
     assert report["problems"] == report["like_test_pictures"] == []
     assert report["licences"] == {"CC0-1.0": 2}

@@ -99,7 +99,7 @@ def test_pictures_in_weights_out(example: Example, photo: Photo) -> None:
     codec = Codec.load(example.folder / WEIGHTS, device="cpu")
     pixels = photo(50, 70, 9)
     assert codec.decompress(codec.compress(pixels)).shape == pixels.shape
-    curve = json.loads((example.folder / CURVE).read_text())
+    curve = json.loads((example.folder / CURVE).read_text(encoding="utf-8"))
     assert curve["content_sha256"].startswith(codec.weights_id.hex())
     assert len(curve["bpp"]) == len(curve["psnr"]) == len(curve["ms_ssim"]) > 5
 
@@ -113,7 +113,7 @@ def test_a_picture_of_a_few_pixels_changes_nothing(
     said = run(pictures, tmp_path / "with")
     assert any("1 of 3 pictures are too small" in line for line in said)
     curves = [
-        json.loads((folder / CURVE).read_text())["psnr"]
+        json.loads((folder / CURVE).read_text(encoding="utf-8"))["psnr"]
         for folder in (example.folder, tmp_path / "with")
     ]
     assert np.mean(curves[1]) > np.mean(curves[0]) - 0.5
@@ -134,11 +134,11 @@ def test_a_run_goes_on_where_it_stopped(pictures: Path, finished: Path, tmp_path
     folder = finished
     checkpoint = torch.load(folder / CHECKPOINT, weights_only=True)
     assert checkpoint["step"] == 3
-    listed_before = (folder / PICTURES).read_text()
+    listed_before = (folder / PICTURES).read_text(encoding="utf-8")
     held = next(line.split(",")[0] for line in listed_before.splitlines() if "held out" in line)
     (pictures / held).rename(tmp_path / held)  # a picture that has gone changes nothing of others
     again = run(pictures, folder)
-    assert (folder / PICTURES).read_text() == listed_before
+    assert (folder / PICTURES).read_text(encoding="utf-8") == listed_before
     assert any("resumed at step 3" in line for line in again)
     assert torch.load(folder / CHECKPOINT, weights_only=True)["step"] == 3
     longer = TrainingPlan(minutes=5 / 60, crops=2, crop_side=64, final_crop_side=64)
@@ -316,11 +316,11 @@ def test_a_finished_run_is_shipped(
         "first.safetensors",
         "manifest.json",
     ]
-    card = (weights / "first.md").read_text()
+    card = (weights / "first.md").read_text(encoding="utf-8")
     assert "Smooth noise." in card and "2 pictures" in card and "3 steps" in card
     assert "block transform" in card
     assert "means over the middles\n(64 x 64) of 1 picture." in card
-    listing = (weights / "first.pictures.csv").read_text().splitlines()
+    listing = (weights / "first.pictures.csv").read_text(encoding="utf-8").splitlines()
     assert listing[0] == "file,sha256,width,height,split,source,licence,tier"
     assert len(listing) == 1 + len(names) and "shard" not in "".join(listing)
     test = ["provenance", str(weights / "first.pictures.csv"), str(pictures)]
@@ -347,7 +347,7 @@ def test_a_card_tells_of_all_runs_that_led_there(
     arguments = ["ship", last, pictures, "--earlier", first, "--folder", weights, "--name", "both"]
     files = ["--manifest", tmp_path / "manifest.csv", "--data", tmp_path / "data.txt"]
     assert main([*map(str, arguments), *map(str, files)]) == 0
-    card = (weights / "both.md").read_text()
+    card = (weights / "both.md").read_text(encoding="utf-8")
     assert "2 runs, each from the averaged weights of the one before" in card
     assert card.count("3 steps of") == 2
     start, then = card.index("block transform"), card.index("at a rate of 0.0005")
@@ -431,7 +431,7 @@ def test_an_encoder_alone(example: Example, pictures: Path, tmp_path: Path, phot
         assert all(same) or (name.startswith("g_a.") and not any(same)), name
     stream = Codec(with_encoder(weights, folder / ENCODER), CPU).compress(photo(50, 70))
     assert Codec(weights, CPU).decompress(stream).shape == (50, 70, 3)
-    curve = json.loads((folder / CURVE).read_text())
+    curve = json.loads((folder / CURVE).read_text(encoding="utf-8"))
     assert curve["file_sha256"] == hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
     with pytest.raises(WeightsError, match="none are named"):
         run(pictures, tmp_path / "third", ENCODER_PLAN, config=None)
@@ -456,7 +456,7 @@ def test_weights_for_a_tune_are_shipped_beside_the_default(
 ) -> None:
     """Where they are better by MS-SSIM; all else stays as it was, and the start is told of."""
     weights, where, of_all = ship_one(example.folder, pictures, tmp_path)
-    before = json.loads((weights / MANIFEST).read_text())
+    before = json.loads((weights / MANIFEST).read_text(encoding="utf-8"))
     plan = replace(PLAN, distortion="ssim", minutes=40 / 60)
     one, start = (
         str(path) for path in (weights / "one.safetensors", tmp_path / "start.safetensors")
@@ -468,12 +468,12 @@ def test_weights_for_a_tune_are_shipped_beside_the_default(
     assert "start.pictures.csv, is missing" in capsys.readouterr().err
     command[-1:] = ["--made-of", "one", "--name"]
     assert main([*command, "two"]) == 0
-    assert "started from weights made of one:" in (weights / "two.md").read_text()
-    after = json.loads((weights / MANIFEST).read_text())
+    assert "started from weights made of one:" in (weights / "two.md").read_text(encoding="utf-8")
+    after = json.loads((weights / MANIFEST).read_text(encoding="utf-8"))
     assert after["tuned"] == {"ssim": "two"} and after["default"] == "one"
     assert after["weights"][0] == before["weights"][0]
     assert after["weights"][1]["tune"] == "ssim"
-    assert "MS-SSIM of one" in (weights / "two.md").read_text()
+    assert "MS-SSIM of one" in (weights / "two.md").read_text(encoding="utf-8")
     assert main([*command, "three"]) == 1
     assert "no better than two" in capsys.readouterr().err
 
@@ -482,7 +482,7 @@ def test_an_encoder_is_shipped_beside_its_weights(
     example: Example, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights, where, _ = ship_one(example.folder, pictures, tmp_path)
-    before = json.loads((weights / MANIFEST).read_text())
+    before = json.loads((weights / MANIFEST).read_text(encoding="utf-8"))
 
     folder, plan = tmp_path / "second", replace(ENCODER_PLAN, minutes=40 / 60)
     run(pictures, folder, plan, init=str(weights / "one.safetensors"), config=None)
@@ -490,16 +490,16 @@ def test_an_encoder_is_shipped_beside_its_weights(
     assert main(command) == 0
     assert main(command) == 1
     assert "no better than one.ssim" in capsys.readouterr().err
-    after = json.loads((weights / MANIFEST).read_text())
+    after = json.loads((weights / MANIFEST).read_text(encoding="utf-8"))
     (encoder,) = after["weights"][0].pop("encoders")
     assert after == before
     assert (encoder["tune"], encoder["file"]) == ("ssim", "one.ssim.safetensors")
     assert (weights / encoder["file"]).read_bytes() == (folder / ENCODER).read_bytes()
-    card = (weights / "one.ssim.md").read_text()
+    card = (weights / "one.ssim.md").read_text(encoding="utf-8")
     assert "[one](one.md)" in card and "40 steps" in card and "MS-SSIM of one" in card
 
     seen = read_pictures([folder], weights)
-    note = json.loads((folder / NOTE).read_text())
+    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
     (folder / NOTE).write_text(json.dumps({**note, "start": "the weights one.ssim"}))
     assert read_pictures([folder], weights) == seen  # an encoder saw what its weights saw
     note["plan"]["distortion"] = "mse"
