@@ -8,6 +8,7 @@ import traceback
 from types import FrameType
 
 from gencodec.errors import GencodecError
+from gencodec.names import visible
 
 TRACEBACK_VARIABLE = "GENCODEC_TRACEBACK"
 
@@ -74,6 +75,12 @@ def describe(error: BaseException, subject: str = "") -> str:
         f"unexpected {type(error).__name__}{': ' if text else ''}{text} "
         f"(a defect of gencodec; {TRACEBACK_VARIABLE}=1 shows where)"
     )
+
+
+def file_named_by(error: BaseException) -> str:
+    """The file whose name an error of the operating system bears, as a line begins; or nothing."""
+    name = error.filename if isinstance(error, OSError) else None
+    return f"{visible(os.fsdecode(name))}: " if isinstance(name, (str, bytes)) else ""
 
 
 def show_traceback(error: BaseException) -> None:

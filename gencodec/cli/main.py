@@ -15,6 +15,7 @@ from gencodec.cli.failures import (
     UsageError,
     describe,
     exit_on_signal,
+    file_named_by,
     is_fatal,
     show_traceback,
 )
@@ -150,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if is_fatal(error):
             raise
         said = str(error) if isinstance(error, AbortError) else describe(error)
-        code = _end(said, EXIT_FAILED)
+        code = _end(file_named_by(error) + said, EXIT_FAILED)
         show_traceback(error)
         return code
 

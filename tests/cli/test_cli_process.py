@@ -25,6 +25,7 @@ from gencodec.entropy import ans
 from gencodec.errors import GencodecError
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+OneError = Callable[..., str]
 MakeStream = Callable[..., bytes]
 Photo = Callable[..., np.ndarray]
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -65,6 +66,23 @@ def test_a_reader_that_goes_away_on_windows(
     monkeypatch.setattr(sys, "stdout", Gone())
     assert main(["--version"]) == 141
     assert capfd.readouterr().err == ""
+
+
+def test_a_name_that_the_system_has_no_file_for(
+    here: Run, one_error: OneError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Windows may say of CON.png."""
+
+    realpath = os.path.realpath
+
+    def no_handle(path: Path) -> str:
+        if path.name == "CON.png":
+            raise OSError(errno.EBADF, "Invalid handle", str(path))
+        return realpath(path)
+
+    (tmp_path / "a.gnc").write_bytes(b"")
+    monkeypatch.setattr(os.path, "realpath", no_handle)
+    one_error(here("decompress", "a.gnc", "-o", "CON.png"), 1, "gencodec: CON.png: invalid handle")
 
 
 def test_where_there_is_no_constriction(
