@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gencodec.amounts import counted
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.contestants import OWN_NAME
+from gencodec.bench.curves import LEAST_POINTS
 from gencodec.bench.metrics import METRICS, Metric
 from gencodec.bench.rate_distortion import Bug
 
@@ -20,7 +21,8 @@ BUGS_SHOWN = 10
 
 def table(report: Report, published: Sequence[Anchor]) -> str:
     """Codecs with their ranges, gencodec's BD-rate against each, speed if measured, and bugs."""
-    metrics = [metric for metric in METRICS if any(d.metric == metric.name for d in report.deltas)]
+    compared = {delta.metric for delta in report.deltas if delta.codec == OWN_NAME}
+    metrics = [metric for metric in METRICS if metric.name in compared]
     head = ["codec", "bpp", "PSNR, dB", *(metric.label for metric in metrics), "over, dB", "bugs"]
     rows = [head]
     for about in report.codecs:
@@ -40,6 +42,10 @@ def table(report: Report, published: Sequence[Anchor]) -> str:
     text = [_aligned(rows)]
     if metrics:
         text.append("Metrics: gencodec's bits against that codec's at equal score (BD-rate), %.")
+    elif published or len(report.codecs) > 1:
+        text.append(
+            f"No BD-rates: they take {LEAST_POINTS} qualities at least, and scores in common."
+        )
     text += _left_out(report)
     data = report.dataset
     text.append(f"{counted(data.images, 'image')} of '{data.folder}', {data.megapixels:g} MP.")

@@ -239,6 +239,25 @@ def test_curves_that_lie_past_the_rates_shown_are_shown(report: Report, tmp_path
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
 @pytest.mark.slow
+def test_who_has_no_figure_is_named(report: Report, tmp_path: Path) -> None:
+    few = [row for row in rows("few", 3.0) if row.quality < 2.0]
+    everything = [*report.images, *few]
+    short = replace(
+        report,
+        codecs=(*report.codecs, About("few", "Few", "encode", "2", 0)),
+        images=tuple(everything),
+        means=means(everything),
+        deltas=deltas(everything, [OWN_NAME, "rival", "few"], []),
+    )
+    script = """const seen = { rows: document.getElementById("deltas").rows.length,
+      note: document.getElementById("deltas-note").textContent };"""
+    seen = seen_in_browser(page(short), script, tmp_path)
+    assert seen["rows"] == 2
+    assert " None for Few: a figure takes three qualities at least" in seen["note"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+@pytest.mark.slow
 def test_the_page_in_a_browser(report: Report, tmp_path: Path) -> None:
     apart = tuple(
         replace(d, bd_score=None) if (d.codec, d.anchor) == ("rival", "vtm") else d

@@ -199,6 +199,16 @@ def test_the_table_says_why_a_metric_is_missing(report: Report) -> None:
     )
 
 
+def test_the_table_says_why_there_are_no_rates(report: Report, rows: list[Row]) -> None:
+    said = "\nNo BD-rates: they take 3 qualities at least, and scores in common.\n"
+    others = [replace(delta, codec="other") for delta in report.deltas]
+    bare = replace(report, deltas=tuple(others))
+    text = table(bare, [doubled(rows)])
+    assert said in text and "MS-SSIM" not in text.splitlines()[0]
+    assert said not in table(bare, [])  # with nobody to compare with
+    assert said not in table(report, [doubled(rows)])
+
+
 def test_the_table_stands_in_columns_whatever_the_script(report: Report) -> None:
     wide = [replace(about, label="\u30b3\u30d4\u30fc e\u0301") for about in report.codecs]
     head, row, *_ = table(replace(report, codecs=tuple(wide)), []).splitlines()

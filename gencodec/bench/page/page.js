@@ -255,7 +255,9 @@ function drawDeltas() {
         `${signed(d.bd_rate)}\u202f%`, make("small", {}, range));
     })));
   byId("deltas").replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
-  byId("deltas-note").textContent = "Bj\u00f8ntegaard delta rate: log rate over score by PCHIP, averaged over the scores that both curves span, which are given below each figure with their share of all that either spans. Nothing is extrapolated.";
+  const without = measured.filter((c) => c.name !== anchorOf.value && !rows.includes(c)).map((c) => c.title);
+  const reason = without.length ? ` None for ${without.join(", ")}: a figure takes three qualities at least, and scores in common.` : "";
+  byId("deltas-note").textContent = "Bj\u00f8ntegaard delta rate: log rate over score by PCHIP, averaged over the scores that both curves span, which are given below each figure with their share of all that either spans. Nothing is extrapolated." + reason;
 }
 
 /* Pictures ------------------------------------------------------------------------------ */
