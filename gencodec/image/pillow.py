@@ -11,6 +11,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from gencodec.image.boxes import is_cut
+from gencodec.image.raw import is_raw
 
 # Left out on purpose: EPS and WMF run or need other programs, the scientific ones hold no photo.
 READ_FORMATS = (
@@ -62,8 +63,11 @@ def open_pillow(stream: BinaryIO, front: bytes) -> Image.Image:
     """Read the header of a picture in one of READ_FORMATS (as far as this Pillow has them).
 
     front: the first bytes of the stream. ModuleNotFoundError for HEIF without pillow-heif,
-    ValueError for one that is cut: libheif would fill what is missing with green.
+    ValueError for one that is cut: libheif would fill what is missing with green; and for a
+    camera's raw data.
     """
+    if is_raw(front):
+        raise ValueError("a camera's raw data; develop it first")
     Image.init()
     if front[4:8] == b"ftyp" and front[8:12] in _HEIF_BRANDS:
         import pillow_heif

@@ -42,7 +42,9 @@ def ready_tiff(image: Image.Image) -> bool:
     tags = image.tag_v2
     photometric, planes = integers(tags, _PHOTOMETRIC)[:1], integers(tags, _PLANES)[:1]
     if SUB_IFDS in tags and any(kind & _REDUCED for kind in integers(tags, NEW_SUBFILE_TYPE)):
-        raise ValueError("its first image is a reduced one, as in raw photos; develop it first")
+        raise ValueError(
+            "its first image is a reduced one, as in raw data of cameras; develop it first"
+        )
     if image.mode in ("LA", "La") and planes == (_SEPARATE,):
         raise ValueError("grey and its transparency in separate planes are not supported")
     if image.tile[0].codec_name == "raw" and planes == (_SEPARATE,):

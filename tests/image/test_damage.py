@@ -134,6 +134,24 @@ def test_names_of_no_file(name: str) -> None:
             assert str(caught.value).encode()
 
 
+@pytest.mark.parametrize(
+    "front",
+    [
+        b"II*\0\x10\0\0\0CR\2\0",
+        b"\0\0\0\x18ftypcrx \0\0\0\1",
+        b"II\x1a\0\0\0HEAPCCDR",
+        b"FUJIFILMCCD-RAW 0201",
+        b"IIRO\x08\0\0\0",
+        b"IIU\0\x18\0\0\0",
+        b"\0MRM\0\1",
+        b"FOVb\1\0\2\0",
+    ],
+)
+def test_raw_data_of_cameras_is_called_so(front: bytes) -> None:
+    with pytest.raises(ImageError, match="raw data; develop it first"):
+        read_picture(front.ljust(1000, b"\0"))
+
+
 def test_formats_that_run_programs_are_not_read() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "EPS")

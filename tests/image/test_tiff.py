@@ -109,6 +109,20 @@ def test_the_thumbnail_of_a_raw_photo_is_not_the_picture(order: str) -> None:
     assert picture.notes == ("the file holds further images (SubIFDs); only the first is kept",)
 
 
+def test_the_preview_of_a_raw_photo_is_not_the_picture() -> None:
+    """Of CR2, where nothing but the beginning says what it is."""
+    numbers = {256: 6, 257: 4, BITS: 8, COMPRESSION: 1, PHOTOMETRIC: 1, 273: 500, 278: 4, 279: 24}
+    entries = {tag: (3, struct.pack("<H", number)) for tag, number in numbers.items()}
+    rest = b"\0" * 4 + directory(16, entries)
+    for mark in (b"CR\2\0", b"CR\0\0"):
+        data = (b"II*\0\x10\0\0\0" + mark + rest).ljust(500, b"\0") + RAMP.tobytes()
+        if mark[2]:
+            with pytest.raises(ImageError, match="raw data; develop it first"):
+                read_picture(data)
+        else:
+            assert np.array_equal(read_picture(data).pixels, RAMP)
+
+
 @pytest.mark.parametrize("kind", [1, 2, 7])
 def test_xmp_of_any_type(kind: int) -> None:
     """As BYTE, which it should be, as ASCII, or UNDEFINED."""
