@@ -16,6 +16,7 @@ from gencodec.cli import options, targets
 from gencodec.cli.batch import Teller, run_jobs
 from gencodec.cli.deletion import Original, delete_original, no_smaller
 from gencodec.cli.failures import UsageError
+from gencodec.cli.folders import left_alone
 from gencodec.cli.large import large_rows, warning
 from gencodec.cli.loading import (
     CodecOnDemand,
@@ -92,6 +93,9 @@ def run(args: argparse.Namespace) -> int:
     with Reporter("compress", json=args.json, quiet=args.quiet, verbose=args.verbose) as reporter:
         for refused in plan.refused:
             reporter.failed(refused.name, refused.error)
+        for folder, others in plan.others.items():
+            if text := left_alone({k: n for k, n in others.items() if k != STREAM_SUFFIX}):
+                reporter.note(folder, text)
         # An earlier run may have been ended between writing a result and deleting its source.
         left = plan.done if args.delete_source else ()
         for job in () if left else plan.done:

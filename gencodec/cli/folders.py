@@ -5,11 +5,17 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from gencodec.amounts import counted
+from gencodec.names import visible
 
 # Folders that a photo program shows as one file, and in which it knows every picture by name.
 LIBRARIES = (".photoslibrary", ".photolibrary", ".aplibrary", ".lrlibrary")
+_KINDS = 5  # of those left alone, so many are named
 
 
 def without_wildcards(names: Sequence[str]) -> list[str]:
@@ -26,19 +32,46 @@ def without_wildcards(names: Sequence[str]) -> list[str]:
     return found
 
 
-def files_below(
-    folder: Path, suffixes: frozenset[str], unreadable: Callable[[OSError], None]
-) -> Iterator[Path]:
-    """The files of these suffixes in a folder and those in it, in a fixed order.
+@dataclass
+class Search:
+    """What there is in a folder and those in it.
 
-    `unreadable` is told of every folder that cannot be looked through.
+    files: of the suffixes that were looked for, in a fixed order. others: how many there are of
+    every other suffix. unreadable: folders that cannot be looked through.
     """
-    for root, folders, names in os.walk(folder, onerror=unreadable):
+
+    files: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    unreadable: list[OSError] = field(default_factory=list)
+
+
+def search(folder: Path, suffixes: frozenset[str]) -> Search:
+    """Look for files of these suffixes."""
+    found = Search()
+    for root, folders, names in os.walk(folder, onerror=found.unreadable.append):
         folders[:] = sorted(name for name in folders if not _passed_over(os.path.join(root, name)))
         for name in sorted(names):
             path = Path(root, name)
-            if path.suffix.lower() in suffixes and not _passed_over(str(path)):
-                yield path
+            suffix = path.suffix.lower()
+            if _passed_over(str(path)):
+                continue
+            if suffix in suffixes:
+                found.files.append(path)
+            else:
+                found.others[suffix] += 1
+    return found
+
+
+def left_alone(others: Mapping[str, int]) -> str:
+    """How many files of which suffixes, in words; nothing of none."""
+    count = sum(others.values())
+    if not count:
+        return ""
+    most = sorted(others, key=lambda suffix: (-others[suffix], suffix))
+    kinds = [f"{others[suffix]} {visible(suffix) or 'without suffix'}" for suffix in most[:_KINDS]]
+    if rest := count - sum(others[suffix] for suffix in most[:_KINDS]):
+        kinds.append(f"{rest} more")
+    return f"{counted(count, 'file')} of other kinds left alone ({', '.join(kinds)})"
 
 
 def _passed_over(path: str) -> bool:

@@ -7,12 +7,12 @@ import os
 import stat
 import sys
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gencodec.cli.failures import UsageError
-from gencodec.cli.folders import files_below
+from gencodec.cli.folders import search
 from gencodec.errors import GencodecError, OutputError
 from gencodec.names import visible
 
@@ -72,11 +72,13 @@ class Refused:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, what cannot be done, and what need not be."""
+    """What to do, what cannot be done, what need not be, and what else there is in folders: how
+    many files of each suffix."""
 
     jobs: tuple[Job, ...]
     refused: tuple[Refused, ...]
-    done: tuple[Job, ...] = ()
+    done: tuple[Job, ...]
+    others: Mapping[str, Mapping[str, int]]
 
 
 @dataclass
@@ -85,6 +87,7 @@ class _Found:
 
     files: list[tuple[Path, Path]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    others: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def stream_name(path: Path) -> Path:
@@ -125,12 +128,12 @@ def make_plan(
     _check_options(args.inputs, args.output, args.output_dir, args.recursive)
     if "-" in args.inputs:
         target = None if args.output in (None, "-") else Path(args.output)
-        jobs, refused = [Job(None, target)], []
+        jobs, refused, others = [Job(None, target)], [], {}
     else:
         found = find_inputs(args.inputs, recursive=args.recursive, suffixes=suffixes)
         named = args.output, args.output_dir
         jobs = [_job(path, below, *named, rename) for path, below in found.files]
-        refused = found.refused
+        refused, others = found.refused, found.others
     if args.recursive:
         jobs = _without_clashes(_once(jobs), refused)
     _check_distinct(jobs)
@@ -152,7 +155,7 @@ def make_plan(
     if args.json and any(job.target is None for job in accepted):
         raise UsageError("--json and data both want standard output; use -o FILE")
     check_terminals(accepted)
-    return Plan(tuple(accepted), tuple(refused), tuple(done))
+    return Plan(tuple(accepted), tuple(refused), tuple(done), others)
 
 
 def find_inputs(inputs: Sequence[str], *, recursive: bool, suffixes: frozenset[str]) -> _Found:
@@ -171,11 +174,11 @@ def find_inputs(inputs: Sequence[str], *, recursive: bool, suffixes: frozenset[s
         elif not recursive:
             found.refused.append(Refused(text, OutputError("is a folder (use -r)")))
         else:
-            unreadable: list[OSError] = []
-            files = list(files_below(path, suffixes, unreadable.append))
-            found.files += [(file, file.relative_to(path)) for file in files]
-            found.refused += [Refused(str(error.filename), error) for error in unreadable]
-            if not files and not unreadable:
+            below = search(path, suffixes)
+            found.files += [(file, file.relative_to(path)) for file in below.files]
+            found.refused += [Refused(str(error.filename), error) for error in below.unreadable]
+            found.others[text] = below.others
+            if not below.files and not below.unreadable:
                 kinds = "pictures" if len(suffixes) > 1 else f"{STREAM_SUFFIX} files"
                 found.refused.append(Refused(text, OutputError(f"no {kinds} in this folder")))
     return found

@@ -97,6 +97,24 @@ def test_what_is_for_programs_is_passed_over(
     assert tree(photos / "named") == ["four.gnc"]
 
 
+def test_what_is_no_picture_in_a_folder_is_told(photos: Path, capfd: Capture) -> None:
+    """Lest somebody take all of a folder for compressed."""
+    others = ["a.CR2", "b.cr2", "deep/c.cr2", "a.mov", "old.gnc", "README", ".hidden/d.cr2"]
+    others += ["x.e", "y.f", "z.g", "z.h"]
+    assert main(["compress", "-r", "photos", "--output-dir", "out"]) == 0
+    said = "1 file of other kinds left alone (1 .txt)"
+    assert f"gencodec: photos: note: {said}\n" in capfd.readouterr().err
+    for name in others:
+        (photos / "photos" / name).write_bytes(b"")
+    assert main(["compress", "-r", "photos"]) == 0
+    said = "10 files of other kinds left alone (3 .cr2, 1 without suffix, 1 .e, 1 .f, 1 .g, 3 more)"
+    assert f"gencodec: photos: note: {said}\n" in capfd.readouterr().err
+    (photos / "photos/old.gnc").unlink()
+    assert main(["compress", "-r", "-f", "photos", "--quiet"]) == 0
+    assert main(["decompress", "-r", "photos", "--output-dir", "again"]) == 0
+    assert "left alone" not in capfd.readouterr().err
+
+
 def test_names_that_are_one_on_macos(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
@@ -324,7 +342,7 @@ def test_weights_that_cannot_be_loaded_end_the_work(
         raise RuntimeError("no such weights")
 
     monkeypatch.setattr("gencodec.codec.Codec.load", load)
-    assert main(["compress", "-r", "photos", "-m", "mine", "--output-dir", "out"]) == 1
+    assert main(["compress", "-r", "photos/deep", "-m", "mine", "--output-dir", "out"]) == 1
     err = capfd.readouterr().err
     assert len(err.splitlines()) == 1
     assert err.startswith("gencodec: mine: ")
