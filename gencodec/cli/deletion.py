@@ -16,6 +16,7 @@ from gencodec.cli.failures import describe
 from gencodec.cli.loading import weights_name
 from gencodec.cli.resume import bears_time_of
 from gencodec.errors import GencodecError, OutputError
+from gencodec.names import visible
 
 if TYPE_CHECKING:
     from gencodec.codec import Codec
@@ -63,8 +64,8 @@ def delete_original(
 
     picture: what was read from the source and should be in `target`. The target is read back from
     the disk, all its symbols decoded and checked, and the picture in it compared. accept_loss lets
-    go of what the notes name and, if the result was just made of this very picture, of likeness;
-    never of the checks.
+    go of what the notes name, of extended attributes and, if the result was just made of this very
+    picture, of likeness; never of the checks.
     """
     if not just_made and not bears_time_of(target, original.path):
         raise _kept("the result there bears another time, so it may be of another picture")
@@ -74,6 +75,8 @@ def delete_original(
         problem = _difference(picture, back)
         if problem is None and not accept_loss:
             problem = _loss(picture, data) or no_smaller(len(data), original.state.st_size)
+        if problem is None and not accept_loss:
+            problem = _attributes_lost(original.path, target)
         if problem is None and not (accept_loss and just_made):
             problem = _unlikeness(picture, back)
     except (GencodecError, OSError) as error:
@@ -125,6 +128,15 @@ def _loss(picture: Picture, data: bytes) -> str | None:
     if weights_name(read_header(data).weights_id) is None:
         return "the result needs weights that do not come with gencodec"
     return None
+
+
+def _attributes_lost(source: Path, target: Path) -> str | None:
+    """What file managers keep of the source, tags say, that the result does not bear."""
+    from gencodec.image import user_attributes
+
+    there = user_attributes(target).items()
+    lost = [name for name, value in user_attributes(source).items() if (name, value) not in there]
+    return f"the result does not bear its {visible(', '.join(lost))}" if lost else None
 
 
 def _unlikeness(picture: Picture, back: Picture) -> str | None:

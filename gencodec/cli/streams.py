@@ -78,10 +78,10 @@ def write_target(
 ) -> None:
     """Write a result, or what the callable writes, to a file (None: to stdout).
 
-    A file appears whole or not at all; folders on the way are made. It bears the time of `source`,
-    where there is one: pictures without EXIF are sorted by it. Nor may others read it, or write
-    to it, who may not do so with `source`. Raises OutputError, OSError,
-    and BrokenPipeError when the reader of stdout went away.
+    A file appears whole or not at all; folders on the way are made. Where there is a `source`, it
+    bears that one's time, by which pictures without EXIF are sorted, and what file managers keep of
+    it, such as tags. Nor may others read it, or write to it, who may not do so with `source`.
+    Raises OutputError, OSError, and BrokenPipeError when the reader of stdout went away.
     """
     if target is None:
         if sys.stdout is None:
@@ -96,18 +96,24 @@ def write_target(
             sys.stdout.buffer.flush()
         return
 
-    from gencodec.image import atomic_write  # numpy and Pillow: not for `info`
+    from gencodec.image import atomic_write, user_attributes  # numpy and Pillow: not for `info`
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make folder {target.parent}: {describe(error)}") from error
     state = _state_of_file(source)
-    if state is None:
+    if source is None or state is None:
         atomic_write(target, data, overwrite=force)
         return
-    mode, times = 0o600 | (state.st_mode & 0o666), (state.st_atime_ns, state.st_mtime_ns)
-    atomic_write(target, data, overwrite=force, mode=mode, times=times)
+    atomic_write(
+        target,
+        data,
+        overwrite=force,
+        mode=0o600 | (state.st_mode & 0o666),
+        times=(state.st_atime_ns, state.st_mtime_ns),
+        attributes=user_attributes(source),
+    )
 
 
 def _state_of_file(source: Path | None) -> os.stat_result | None:

@@ -2,6 +2,7 @@
 
 from gencodec.image.alpha import decode_alpha, encode_alpha
 from gencodec.image.atomic import atomic_write, check_place
+from gencodec.image.attributes import user_attributes
 from gencodec.image.colour import to_srgb
 from gencodec.image.files import (
     DEFAULT_MAX_PIXELS,
@@ -40,6 +41,7 @@ __all__ = [
     "three_channels",
     "to_pil",
     "to_srgb",
+    "user_attributes",
     "without_thumbnail",
     "write_picture",
     "write_ppm_strips",

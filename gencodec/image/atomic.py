@@ -8,10 +8,11 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from gencodec.errors import OutputError
+from gencodec.image.attributes import give_attributes
 
 PathLike = str | os.PathLike[str]
 Writer = Callable[[BinaryIO], None]
@@ -31,14 +32,16 @@ def atomic_write(
     overwrite: bool,
     mode: int = EVERYONE,
     times: tuple[int, int] | None = None,
+    attributes: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write `data`, or what the callable writes, to `path` in one step.
 
     The bytes go to a temporary sibling, reach the disk, and then take the name; until then the
     old file stands, and after a failure nothing is left. With `overwrite` False an existing
     target is refused, also one that appears meanwhile. Permission bits are what the umask leaves
-    of `mode`; `times` are those of access and change in nanoseconds, if not now, where the system
-    allows it. A symbolic link is followed. A device or pipe (/dev/null) is written directly.
+    of `mode`; `times` are those of access and change in nanoseconds, if not now, and `attributes`
+    extended ones, where the system allows it. A symbolic link is followed. A device or pipe
+    (/dev/null) is written directly.
     OutputError for whatever the operating system refuses.
     """
     name = os.fspath(path)
@@ -52,7 +55,7 @@ def atomic_write(
             return
         if not overwrite and os.path.lexists(name):
             raise _exists(name)
-        _write_sibling(name, data, overwrite, mode, times)
+        _write_sibling(name, data, overwrite, mode, times, attributes or {})
     except OSError as error:
         reason = error.strerror or str(error)
         if isinstance(error, FileNotFoundError):
@@ -82,6 +85,7 @@ def _write_sibling(
     overwrite: bool,
     mode: int,
     times: tuple[int, int] | None,
+    attributes: Mapping[str, bytes],
 ) -> None:
     target = os.path.realpath(name)
     folder = os.path.dirname(target)
@@ -94,6 +98,7 @@ def _write_sibling(
                 _fill(stream, data)
                 stream.flush()
                 _sync(stream.fileno())
+        give_attributes(temporary, attributes)
         if times is not None:
             with contextlib.suppress(OSError):
                 os.utime(temporary, ns=times)

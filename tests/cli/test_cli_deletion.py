@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -82,6 +83,31 @@ def test_a_source_that_may_not_be_deleted_is_one_failure(
     (record,) = map(json.loads, out.splitlines())
     assert not record["ok"] and record["error"] == "the original was kept: permission denied"
     assert streams(album) == ["0.gnc"]
+
+
+@pytest.mark.usefixtures("known_weights")
+def test_tags_of_file_managers_go_along_or_the_source_stays(
+    album: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    tagged, tags = album / "0.png", {"user.xdg.tags": b"sea,summer", "user.baloo.rating": b"8"}
+    try:
+        for name, value in tags.items():
+            os.setxattr(tagged, name, value)
+    except (AttributeError, OSError):
+        pytest.skip("no extended attributes here")
+
+    def refused(*words: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    with monkeypatch.context() as without:
+        without.setattr(os, "setxattr", refused)
+        assert main(["compress", "--delete-source", str(tagged)]) == 1
+    lost = ", ".join(os.listxattr(tagged))
+    assert f"the original was kept: the result does not bear its {lost}\n" in capfd.readouterr().err
+    assert main(["compress", "-f", "--delete-source", str(tagged)]) == 0
+    assert not tagged.exists()
+    assert main(["decompress", str(album / "0.gnc")]) == 0
+    assert {name: os.getxattr(tagged, name) for name in os.listxattr(tagged)} == tags
 
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
