@@ -96,7 +96,11 @@ def write_target(
             sys.stdout.buffer.flush()
         return
 
-    from gencodec.image import atomic_write, user_attributes  # numpy and Pillow: not for `info`
+    from gencodec.image import (
+        atomic_write,
+        has_access_list,
+        user_attributes,
+    )  # numpy and Pillow: not for `info`
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,11 +110,12 @@ def write_target(
     if source is None or state is None:
         atomic_write(target, data, overwrite=force)
         return
+    everybody = 0o606 if has_access_list(source) else 0o666
     atomic_write(
         target,
         data,
         overwrite=force,
-        mode=0o600 | (state.st_mode & 0o666),
+        mode=0o600 | (state.st_mode & everybody),
         times=(state.st_atime_ns, state.st_mtime_ns),
         attributes=user_attributes(source),
     )

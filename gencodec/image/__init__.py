@@ -2,7 +2,7 @@
 
 from gencodec.image.alpha import decode_alpha, encode_alpha
 from gencodec.image.atomic import atomic_write, check_place
-from gencodec.image.attributes import user_attributes
+from gencodec.image.attributes import has_access_list, user_attributes
 from gencodec.image.colour import to_srgb
 from gencodec.image.files import (
     DEFAULT_MAX_PIXELS,
@@ -31,6 +31,7 @@ __all__ = [
     "crop",
     "decode_alpha",
     "encode_alpha",
+    "has_access_list",
     "is_plain_ppm",
     "open_pillow",
     "pad",

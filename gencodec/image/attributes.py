@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-_OF_USERS = "user."
+_OF_USERS, _ACCESS_LIST = "user.", "system.posix_acl_access"
 
 
 def user_attributes(path: str | os.PathLike[str]) -> dict[str, bytes]:
@@ -31,3 +31,12 @@ def give_attributes(path: str | os.PathLike[str], attributes: Mapping[str, bytes
         for name, value in attributes.items():
             with contextlib.suppress(OSError):
                 os.setxattr(path, name, value)
+
+
+def has_access_list(path: str | os.PathLike[str]) -> bool:
+    """Whether a list says who may do what with a file (acl(5)): what its mode says of the group is
+    then the most that anybody on the list may."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return _ACCESS_LIST in os.listxattr(path)
+    return False

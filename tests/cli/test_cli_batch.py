@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -99,6 +100,20 @@ def test_what_others_may_not_read_they_may_not_then(
             assert (album / f"{name}.gnc").stat().st_mode & 0o777 == expected
     finally:
         os.umask(before)
+
+
+def test_what_an_access_list_keeps_from_the_group(album: Path) -> None:
+    """Its mask stands where a mode has the group's rights."""
+    entries = [(1, 6, -1), (2, 6, 1234), (4, 0, -1), (16, 6, -1), (32, 0, -1)]  # user, one, group
+    packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    (album / "0.png").chmod(0o600)
+    try:
+        os.setxattr(album / "0.png", "system.posix_acl_access", struct.pack("<I", 2) + packed)
+    except (AttributeError, OSError):
+        pytest.skip("no access lists here")
+    assert (album / "0.png").stat().st_mode & 0o777 == 0o660
+    assert main(["compress", str(album / "0.png")]) == 0
+    assert (album / "0.gnc").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.skipif(os.name == "nt", reason="whole paths have 260 letters at most")
