@@ -96,11 +96,8 @@ def write_target(
             sys.stdout.buffer.flush()
         return
 
-    from gencodec.image import (
-        atomic_write,
-        has_access_list,
-        user_attributes,
-    )  # numpy and Pillow: not for `info`
+    # numpy and Pillow come along, which `info` does without.
+    from gencodec.image import atomic_write, has_access_list, user_attributes
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
