@@ -7,6 +7,7 @@ import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,12 +60,20 @@ def can_share_work() -> bool:
     return True
 
 
-def end_with_parent() -> None:
-    """For a thread of a worker process: a parent that was killed cannot say so.
+def follow_parent() -> None:
+    """At the start of a worker process: end when its parent ends, and for no other reason.
 
-    Its workers would wait for ever, memory and all.  By SIGTERM: where a system has no nameless
-    files, a job's partial one goes first.
+    A terminal's Ctrl-C, and its closing, reach every process; the parent decides what they mean.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that was killed cannot say so, and its workers would wait for ever, memory and all.
+    # By SIGTERM: where a system has no nameless files, a job's partial one goes first.
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

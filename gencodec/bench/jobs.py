@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from gencodec.names import visible
-from gencodec.processes import can_share_work, end_with_parent
+from gencodec.processes import can_share_work, follow_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -120,8 +119,6 @@ def _drain(
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:
-    # An interrupt from the keyboard goes to all processes: the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    follow_parent()
     if prepare is not None:
         prepare()

@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -38,7 +37,7 @@ from gencodec.cli.plan import Job
 from gencodec.cli.reporter import Record, Reporter
 from gencodec.cli.resume import bears_time_of
 from gencodec.errors import GencodecError
-from gencodec.processes import can_share_work, end_with_parent, usable_cores, usable_memory
+from gencodec.processes import can_share_work, follow_parent, usable_cores, usable_memory
 
 # Each worker loads torch and the weights, about two seconds and 350 MB, and takes more than a
 # gigabyte for a photograph of 12 megapixels; more than eight would wait for the disk or the memory
@@ -222,9 +221,7 @@ def _begin(work: Work, args: argparse.Namespace, threads: int) -> None:
     global _task
     from gencodec.cli.main import prepare_process
 
-    # The terminal's Ctrl-C reaches every process; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    follow_parent()
     _task = work, args, CodecOnDemand(model=args.model, device=args.device, threads=threads)
     prepare_process(owned=True)
 

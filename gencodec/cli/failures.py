@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from types import FrameType
@@ -30,8 +31,20 @@ def is_fatal(error: BaseException) -> bool:
     return isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit))
 
 
+def exit_on_signals() -> None:
+    """From here on SIGTERM ends the process by `exit_on_signal`, and so does a terminal's closing.
+
+    Not for who ignores that, as after nohup.
+    """
+    signal.signal(signal.SIGTERM, exit_on_signal)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, exit_on_signal)
+
+
 def exit_on_signal(number: int, frame: FrameType | None) -> None:
     """Signal handler: end by an exception, so that partial files are removed on the way out."""
+    if sys.platform != "win32" and number == signal.SIGHUP:
+        signal.signal(number, signal.SIG_IGN)  # shell and terminal send one each
     raise SystemExit(128 + number)
 
 

@@ -14,7 +14,7 @@ from gencodec.cli.failures import (
     AbortError,
     UsageError,
     describe,
-    exit_on_signal,
+    exit_on_signals,
     file_named_by,
     is_fatal,
     show_traceback,
@@ -136,9 +136,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         prepare_process(owned=argv is None)
         if argv is None:
-            signal.signal(signal.SIGTERM, exit_on_signal)
+            exit_on_signals()
         return dispatch(sys.argv[1:] if argv is None else argv)
-    except SystemExit as error:  # argparse after --help; SIGTERM
+    except SystemExit as error:  # argparse after --help; a signal
         return error.code if isinstance(error.code, int) else EXIT_DONE
     except KeyboardInterrupt:
         return _end("interrupted", EXIT_INTERRUPTED)

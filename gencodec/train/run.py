@@ -57,8 +57,8 @@ def run_training(
 
     sources: folders and tar files of pictures; what is added to them later is taken in at a
     checkpoint.  init: a shipped name or weights file to start from instead of the block
-    transform.  say: where progress lines go.  stop: takes SIGINT and SIGTERM while training, and
-    ends it between two steps.
+    transform.  say: where progress lines go.  stop: takes SIGINT, SIGTERM and SIGHUP while
+    training, and ends it between two steps.
 
     Raises ImageError (no usable pictures, or a source that is none), WeightsError (also where what
     is there was begun as something else), OutputError (the run's folder cannot be written, holds

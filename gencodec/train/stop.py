@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 
 class Stop:
-    """True once the process has been asked to end; asked a second time, it ends at once."""
+    """True once the process has been asked to end; asked a second time, it ends at once.
+
+    A terminal that closes asks as well, and never insists: shell and terminal send a SIGHUP each,
+    and where a session is cleared away SIGTERM follows.
+    """
 
     def __init__(self, say: Callable[[str], None] = lambda line: None) -> None:
         self.signal: int | None = None
+        self._next_ends_it = False
         self._say = say
 
     def __call__(self) -> bool:
@@ -21,8 +27,10 @@ class Stop:
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Within, SIGINT and SIGTERM are taken as the question; only for the main thread."""
-        names = (signal.SIGINT, signal.SIGTERM)
+        """Within, SIGINT, SIGTERM and SIGHUP are the question; only for the main thread."""
+        names = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            names.append(signal.SIGHUP)  # not after nohup
         before = {name: signal.signal(name, self._asked) for name in names}
         try:
             yield
@@ -31,7 +39,10 @@ class Stop:
                 signal.signal(name, handler)
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
+        hangup = sys.platform != "win32" and number == signal.SIGHUP
+        if self._next_ends_it and not hangup:
             os._exit(128 + number)
-        self.signal = number
-        self._say("stopping with a checkpoint; ask once more to stop at once")
+        self._next_ends_it = self._next_ends_it or not hangup
+        if self.signal is None:
+            self.signal = number
+            self._say("stopping with a checkpoint; ask once more to stop at once")

@@ -246,8 +246,8 @@ def test_interruption_ends_at_once(
 
 
 @posix
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_leave_no_partial_file(tmp_path: Path, number: int, code: int) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_signals_leave_no_partial_file(tmp_path: Path, name: str, code: int) -> None:
     """A writer that is interrupted half-way through its bytes leaves neither file nor rest."""
     script = (
         "import os, sys, time, types\n"
@@ -274,15 +274,16 @@ def test_signals_leave_no_partial_file(tmp_path: Path, number: int, code: int) -
         stderr=subprocess.PIPE,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-        # Tests that a shell runs in the background ignore SIGINT, and so would this.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        # Tests that a shell runs in the background ignore SIGINT, and so would this; after nohup
+        # they ignore SIGHUP.
+        preexec_fn=partial(signal.signal, signal.Signals[name], signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"half\n"
         assert len(os.listdir(tmp_path)) <= 1  # the partial file, under another name or without one
         assert not (tmp_path / "out.gnc").exists()
         time.sleep(0.05)
-        process.send_signal(number)
+        process.send_signal(signal.Signals[name])
         _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert b"Traceback" not in err
