@@ -35,7 +35,6 @@ from gencodec.cli.plan import (
 from gencodec.cli.reporter import Record, Reporter
 from gencodec.cli.resume import outdated_stream
 from gencodec.cli.streams import read_anything, write_target
-from gencodec.errors import ImageError
 from gencodec.names import visible
 
 if TYPE_CHECKING:
@@ -236,9 +235,4 @@ def read_input(source: Path | None, max_pixels: int) -> tuple[Picture, int]:
     if source is None or is_special(source):  # a pipe cannot seek, as picture formats need
         data = read_anything(source, max_pixels)
         return read_picture(data, max_pixels=max_pixels), len(data)
-    try:
-        return read_picture(source, max_pixels=max_pixels), os.stat(source).st_size
-    except ImageError as error:
-        if source.suffix.lower() == STREAM_SUFFIX:
-            raise ImageError("is a gencodec stream already (see 'gencodec decompress')") from error
-        raise
+    return read_picture(source, max_pixels=max_pixels), os.stat(source).st_size

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from gencodec.bitstream import MAGIC
 from gencodec.image.boxes import is_cut
 from gencodec.image.raw import is_raw
 
@@ -63,9 +64,11 @@ def open_pillow(stream: BinaryIO, front: bytes) -> Image.Image:
     """Read the header of a picture in one of READ_FORMATS (as far as this Pillow has them).
 
     front: the first bytes of the stream. ModuleNotFoundError for HEIF without pillow-heif,
-    ValueError for one that is cut: libheif would fill what is missing with green; and for a
-    camera's raw data.
+    ValueError for one that is cut: libheif would fill what is missing with green; for a
+    camera's raw data; and for a stream of our own.
     """
+    if front.startswith(MAGIC):
+        raise ValueError("a gencodec stream already; decompress it first")
     if is_raw(front):
         raise ValueError("a camera's raw data; develop it first")
     Image.init()
