@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gencodec.bench.anchors import SCORES, Anchor
 from gencodec.bench.curves import (
@@ -18,13 +20,28 @@ from gencodec.bench.rate_distortion import Row, complete_images, curve_of, means
 
 
 @dataclass(frozen=True)
+class Spread:
+    """BD-rates picture by picture, in percent: a mean may be the doing of a few.
+
+    pictures: how many have one; fewer: on how many the codec needs fewer bits than the anchor.
+    """
+
+    pictures: int
+    fewer: int
+    lowest: float
+    median: float
+    highest: float
+
+
+@dataclass(frozen=True)
 class Delta:
     """Bits of a codec against an anchor's at equal score, and score at equal bits.
 
     bd_rate: percent, negative for fewer bits.  bd_score: mean advantage, in the metric's unit;
     None where the two share scores but no rates.
     low, high: the scores between which the two are compared; overlap: their share, in percent,
-    of all that either curve spans.  images: how many both coded.
+    of all that either curve spans.  images: how many both coded.  spread: over them, None for one
+    image and for published anchors, which are means.
     """
 
     codec: str
@@ -36,6 +53,7 @@ class Delta:
     high: float
     overlap: float
     images: int
+    spread: Spread | None = None
 
 
 def deltas(
@@ -46,6 +64,7 @@ def deltas(
     Pairs without enough points, or without a common range of scores, are left out.
     """
     usable = {codec: complete_images(rows, codec) for codec in codecs}
+    by_picture = _by_picture(rows)
     found = []
     for codec in codecs:
         for other in codecs:
@@ -55,7 +74,17 @@ def deltas(
             pair = means([row for row in rows if row.codec in (codec, other)], images)
             for metric in METRICS:
                 curves = curve_of(pair, codec, metric), curve_of(pair, other, metric)
-                found.append(_delta(codec, other, metric, *curves, len(images)))
+                delta = _delta(codec, other, metric, *curves, len(images))
+                if delta is not None and len(images) > 1:
+                    single = [
+                        (
+                            curve_of(by_picture[codec, image], codec, metric),
+                            curve_of(by_picture[other, image], other, metric),
+                        )
+                        for image in images
+                    ]
+                    delta = replace(delta, spread=_spread(single))
+                found.append(delta)
         average = means([row for row in rows if row.codec == codec])
         for anchor in published:
             for metric in METRICS:
@@ -97,6 +126,30 @@ def _delta(
         round(high, 3),
         round(100 * overlap_share(curve, other), 1),
         images,
+    )
+
+
+def _by_picture(rows: Sequence[Row]) -> Mapping[tuple[str, str], Sequence[Row]]:
+    """The rows of each codec and image."""
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        grouped.setdefault((row.codec, row.image), []).append(row)
+    return grouped
+
+
+def _spread(pairs: Sequence[tuple[Curve | None, Curve | None]]) -> Spread | None:
+    """Of a codec's and another's curve of each picture; None where none can be compared."""
+    rates = []
+    for curve, other in pairs:
+        if curve and other:
+            with contextlib.suppress(ValueError):  # scores apart, or one that does not grow
+                rates.append(bd_rate(curve, other))
+    if not rates:
+        return None
+    return Spread(
+        len(rates),
+        sum(rate < 0 for rate in rates),
+        *(round(value, 2) for value in (min(rates), statistics.median(rates), max(rates))),
     )
 
 

@@ -201,8 +201,11 @@ def complete_images(rows: Sequence[Row], codec: str) -> list[str]:
     return [image for image, there in found.items() if there == levels]
 
 
-def curve_of(averages: Sequence[Mean], codec: str, metric: Metric) -> Curve | None:
-    """A codec's curve of one metric by ascending rate; None where it was not computed."""
+def curve_of(averages: Sequence[Mean | Row], codec: str, metric: Metric) -> Curve | None:
+    """A codec's curve of one metric by ascending rate; None where it was not computed.
+
+    averages: means over images, or the rows of one image.
+    """
     points = []
     for mean in averages:
         score = getattr(mean, metric.name)

@@ -15,6 +15,7 @@ from gencodec.bench.rate_distortion import Bug
 
 if TYPE_CHECKING:
     from gencodec.bench.command import Report
+    from gencodec.bench.comparison import Delta, Spread
 
 BUGS_SHOWN = 10
 
@@ -42,6 +43,7 @@ def table(report: Report, published: Sequence[Anchor]) -> str:
     text = [_aligned(rows)]
     if metrics:
         text.append("Metrics: gencodec's bits against that codec's at equal score (BD-rate), %.")
+        text += _by_picture(report, metrics)
     elif published or len(report.codecs) > 1:
         text.append(
             f"No BD-rates: they take {LEAST_POINTS} qualities at least, and scores in common."
@@ -58,6 +60,26 @@ def table(report: Report, published: Sequence[Anchor]) -> str:
     return "\n".join(text)
 
 
+def _by_picture(report: Report, metrics: Sequence[Metric]) -> Iterator[str]:
+    """How far single pictures lie from the BD-rates of means; nothing where there is but one."""
+    rows = []
+    for about in report.codecs:
+        spreads = {delta.metric: delta.spread for delta in _own(report, about.name)}
+        if any(spreads.values()):
+            rows.append([about.label, *(_span_of(spreads.get(m.name)) for m in metrics)])
+    if rows:
+        yield ""
+        yield _aligned([["picture by picture", *(metric.label for metric in metrics)], *rows])
+        yield "The lowest and the highest of them, %, and on how many gencodec needs fewer bits."
+
+
+def _span_of(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    ends = f"{spread.lowest:+.0f} to {spread.highest:+.0f}"
+    return f"{ends}, {spread.fewer}/{spread.pictures}"
+
+
 def _left_out(report: Report) -> Iterator[str]:
     """Why a metric has no mean, a line each: what is not there for one image is there for none."""
     for metric in METRICS:
@@ -70,14 +92,14 @@ def _left_out(report: Report) -> Iterator[str]:
 
 
 def _against(report: Report, anchor: str, metrics: Sequence[Metric]) -> list[str]:
-    own = {
-        delta.metric: delta
-        for delta in report.deltas
-        if (delta.codec, delta.anchor) == (OWN_NAME, anchor)
-    }
+    own = {delta.metric: delta for delta in _own(report, anchor)}
     cells = [f"{own[m.name].bd_rate:+.1f}" if m.name in own else "-" for m in metrics]
     span = f"{own['psnr'].low:.1f}-{own['psnr'].high:.1f}" if "psnr" in own else "-"
     return [*cells, span]
+
+
+def _own(report: Report, anchor: str) -> list[Delta]:
+    return [d for d in report.deltas if (d.codec, d.anchor) == (OWN_NAME, anchor)]
 
 
 def _is_measured(report: Report, name: str) -> bool:

@@ -18,7 +18,7 @@ from PIL import Image
 from gencodec.bench.anchors import Anchor
 from gencodec.bench.cache import Cache
 from gencodec.bench.command import Report, apart
-from gencodec.bench.comparison import deltas
+from gencodec.bench.comparison import Spread, deltas
 from gencodec.bench.contestants import OWN_NAME, Contestant, Recipe, nearest_in_bytes
 from gencodec.bench.curves import psnr
 from gencodec.bench.environment import environment
@@ -161,6 +161,47 @@ def test_a_codec_whose_every_file_is_smaller_still_has_a_rate(rows: list[Row]) -
     assert of_psnr["gencodec"].bd_rate == pytest.approx(-99.9, abs=0.01)
     assert of_psnr["far"].bd_rate == pytest.approx(99_900.0, rel=0.001)
     assert {delta.bd_score for delta in pairs} == {None}
+
+
+def dearer(rows: list[Row], factors: dict[str, float]) -> list[Row]:
+    """What was measured as another codec's, each picture at some times the rate."""
+    return [replace(row, codec="other", bpp=factors[row.image] * row.bpp) for row in rows]
+
+
+def test_single_pictures_may_lie_far_from_the_mean(rows: list[Row], report: Report) -> None:
+    other = dearer(rows, {"picture0": 2.0, "picture1": 0.8})
+    pairs = deltas([*rows, *other], ["gencodec", "other"], [doubled(rows)])
+    assert {(d.codec, d.anchor): d.spread for d in pairs if d.metric == "psnr"} == {
+        ("gencodec", "other"): Spread(2, 1, -50.0, -12.5, 25.0),
+        ("other", "gencodec"): Spread(2, 1, -20.0, 40.0, 100.0),
+        ("gencodec", "double"): None,
+        ("other", "double"): None,
+    }
+    both = replace(
+        report,
+        codecs=(report.codecs[0], replace(report.codecs[0], name="other", label="Other")),
+        deltas=pairs,
+    )
+    assert from_text(Report, to_text(both)) == both
+    lines = table(both, []).splitlines()
+    assert lines[lines.index("") + 2].split("  ")[0] == "Other"
+    assert "-50 to +25, 1/2" in lines[lines.index("") + 2]
+
+
+def test_pictures_whose_scores_lie_apart_are_not_counted(rows: list[Row]) -> None:
+    shift = {"picture0": 40.0, "picture1": -40.0}
+    other = dearer(rows, {"picture0": 2.0, "picture1": 2.0})
+    other = [replace(row, psnr=row.psnr + shift[row.image]) for row in other]
+    pairs = deltas([*rows, *other], ["gencodec", "other"], [])
+    own = {d.metric: d for d in pairs if d.codec == "gencodec"}
+    assert own["psnr"].bd_rate == pytest.approx(-50.0, abs=0.01) and own["psnr"].spread is None
+    assert own["psnr_y"].spread == Spread(2, 2, -50.0, -50.0, -50.0)
+
+
+def test_one_picture_is_its_own_mean(rows: list[Row]) -> None:
+    one = [row for row in rows if row.image == "picture0"]
+    pairs = deltas([*one, *dearer(one, {"picture0": 2.0})], ["gencodec", "other"], [])
+    assert {delta.spread for delta in pairs} == {None}
 
 
 def test_published_curves_are_compared_with(report: Report) -> None:

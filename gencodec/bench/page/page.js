@@ -236,6 +236,8 @@ const anchors = data.codecs.filter((codec) => data.deltas.some((d) => d.anchor =
 const anchorOf = fillSelect("anchor", anchors.map((c) => [c.name, c.title]),
   (anchors.find((c) => !c.published && c.name !== data.own) || anchors[0] || { name: "" }).name, drawDeltas);
 
+const spreadOf = (s) => `${signed(s.lowest, 0)} to ${signed(s.highest, 0)}\u202f%, ${s.fewer} of ${s.pictures}`;
+
 function drawDeltas() {
   byId("comparison").hidden = !anchors.length;
   if (!anchors.length) return;
@@ -252,12 +254,13 @@ function drawDeltas() {
       const range = `${d.low.toFixed(1)}\u2013${d.high.toFixed(1)}, ${d.overlap.toFixed(0)}\u202f% overlap`;
       const score = d.bd_score === null ? "no rates in common" : `at equal rate ${signed(d.bd_score, 2)} ${m.unit}`.trim();
       return make("td", { class: d.bd_rate < 0 ? "less" : "more", title: `${score}, ${count(d.images, "picture")}` },
-        `${signed(d.bd_rate)}\u202f%`, make("small", {}, range));
+        `${signed(d.bd_rate)}\u202f%`, make("small", {}, range), d.spread ? make("small", {}, spreadOf(d.spread)) : null);
     })));
   byId("deltas").replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
   const without = measured.filter((c) => c.name !== anchorOf.value && !rows.includes(c)).map((c) => c.title);
   const reason = without.length ? ` None for ${without.join(", ")}: a figure takes three qualities at least, and scores in common.` : "";
-  byId("deltas-note").textContent = "Bj\u00f8ntegaard delta rate: log rate over score by PCHIP, averaged over the scores that both curves span, which are given below each figure with their share of all that either spans. Nothing is extrapolated." + reason;
+  const single = rows.some((c) => metrics.some((m) => of(c.name, m.name)?.spread)) ? " The figures are those of means over the pictures; the last line is about single ones: the lowest and the highest, and on how many the codec needs fewer bits." : "";
+  byId("deltas-note").textContent = "Bj\u00f8ntegaard delta rate: log rate over score by PCHIP, averaged over the scores that both curves span, which are given below each figure with their share of all that either spans. Nothing is extrapolated." + single + reason;
 }
 
 /* Pictures ------------------------------------------------------------------------------ */
