@@ -44,7 +44,7 @@ def replace_section(text: str, name: str, body: str) -> str:
 def kodak_section(report: Report, published: Sequence[Anchor]) -> str:
     """The curve at a handful of qualities, the BD-rates, and how they were measured."""
     own = [mean for mean in report.means if mean.codec == OWN_NAME]
-    parts = [_curve_table(own), _bd_table(report, published)]
+    parts = [_curve_table(own), _bd_table(report, published), _by_picture(report)]
     parts.append(
         f"Means over the {report.dataset.images} images of `{report.dataset.folder}` with weights "
         f"`{report.weights}` ({report.weights_id[:8]}){_others(report)}. bpp counts whole files, "
@@ -200,6 +200,25 @@ def _bd_table(report: Report, published: Sequence[Anchor]) -> str:
     return "\n".join(lines)
 
 
+def _by_picture(report: Report) -> str:
+    """How far single pictures lie from the table's first row; nothing if nobody looked."""
+    metric = METRICS[0]
+    spreads = {
+        delta.anchor: delta.spread
+        for delta in report.deltas
+        if (delta.codec, delta.metric) == (OWN_NAME, metric.name) and delta.spread
+    }
+    told = [
+        f"{about.label} on {spread.fewer} of {spread.pictures} ({_signed(spread.lowest, 0)} to "
+        f"{_signed(spread.highest, 0)})"
+        for about in report.codecs
+        if family_of(about.name) != OWN_NAME and (spread := spreads.get(about.name))
+    ]
+    if not told:
+        return ""
+    return f"Picture by picture, at equal {metric.label}: fewer bits than {', '.join(told)}."
+
+
 def _speed_label(row: CodecSpeed, speed: Speed) -> str:
     return f"{row.label}, quality {speed.quality:g}" if row.codec == OWN_NAME else row.label
 
@@ -208,9 +227,9 @@ def _threads(count: int) -> str:
     return "1 thread" if count == 1 else f"{count} threads"
 
 
-def _signed(percent: float) -> str:
+def _signed(percent: float, digits: int = 1) -> str:
     """+12.3 %, with a real minus sign for fewer bits."""
-    return f"{percent:+.1f} %".replace("-", "\N{MINUS SIGN}")
+    return f"{percent:+.{digits}f} %".replace("-", "\N{MINUS SIGN}")
 
 
 def _shares(speed: Speed, direction: str) -> str:
