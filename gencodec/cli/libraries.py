@@ -66,4 +66,11 @@ def collect_rarely() -> None:
     loads, and once more at the end, took a quarter of the time of a command for one small picture.
     """
     gc.set_threshold(OBJECTS_BETWEEN)
-    atexit.register(gc.freeze)
+    atexit.register(_leave_all)
+
+
+def _leave_all() -> None:
+    # Triton, which training loads from PyTorch's builds with CUDA, is bound by nanobind, and that
+    # calls on stderr a leak what nobody looked through.
+    if "triton" not in sys.modules:
+        gc.freeze()
