@@ -24,7 +24,7 @@ RANK = {
     "names": 0,
     "processes": 0,
     "bitstream": 1,
-    "image": 1,
+    "image": 2,
     "entropy": 2,
     "model": 3,
     "codec": 4,
