@@ -60,6 +60,13 @@ def can_share_work() -> bool:
     return True
 
 
+def hangup() -> signal.Signals | None:
+    """The signal of a terminal that closes; None on Windows, and if ignored, as after nohup."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        return None
+    return signal.SIGHUP
+
+
 def follow_parent() -> None:
     """At the start of a worker process: end when its parent ends, and for no other reason.
 

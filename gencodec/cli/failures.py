@@ -10,6 +10,7 @@ from types import FrameType
 
 from gencodec.errors import GencodecError
 from gencodec.names import visible
+from gencodec.processes import hangup
 
 TRACEBACK_VARIABLE = "GENCODEC_TRACEBACK"
 
@@ -32,19 +33,16 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def exit_on_signals() -> None:
-    """From here on SIGTERM ends the process by `exit_on_signal`, and so does a terminal's closing.
-
-    Not for who ignores that, as after nohup.
-    """
-    signal.signal(signal.SIGTERM, exit_on_signal)
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, exit_on_signal)
+    """From here on SIGTERM, and a terminal that closes, end the process by `exit_on_signal`."""
+    for number in (signal.SIGTERM, hangup()):
+        if number is not None:
+            signal.signal(number, exit_on_signal)
 
 
 def exit_on_signal(number: int, frame: FrameType | None) -> None:
     """Signal handler: end by an exception, so that partial files are removed on the way out."""
-    if sys.platform != "win32" and number == signal.SIGHUP:
-        signal.signal(number, signal.SIG_IGN)  # shell and terminal send one each
+    if number != signal.SIGTERM:
+        signal.signal(number, signal.SIG_IGN)  # shell and terminal send a SIGHUP each
     raise SystemExit(128 + number)
 
 

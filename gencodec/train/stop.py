@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+from gencodec.processes import hangup
+
+INSISTING = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end the process at once where one has been before."""
 
 
 class Stop:
@@ -28,10 +32,8 @@ class Stop:
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
         """Within, SIGINT, SIGTERM and SIGHUP are the question; only for the main thread."""
-        names = [signal.SIGINT, signal.SIGTERM]
-        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            names.append(signal.SIGHUP)  # not after nohup
-        before = {name: signal.signal(name, self._asked) for name in names}
+        names = (*INSISTING, hangup())
+        before = {name: signal.signal(name, self._asked) for name in names if name is not None}
         try:
             yield
         finally:
@@ -39,10 +41,10 @@ class Stop:
                 signal.signal(name, handler)
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
-        hangup = sys.platform != "win32" and number == signal.SIGHUP
-        if self._next_ends_it and not hangup:
+        insists = number in INSISTING
+        if self._next_ends_it and insists:
             os._exit(128 + number)
-        self._next_ends_it = self._next_ends_it or not hangup
+        self._next_ends_it = self._next_ends_it or insists
         if self.signal is None:
             self.signal = number
             self._say("stopping with a checkpoint; ask once more to stop at once")
