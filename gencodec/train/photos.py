@@ -64,13 +64,16 @@ class PhotoFolder:
         self._sources = tuple(sources)
         self._gone: set[Path] = set()
         self._seen: dict[Path, tuple[int, int]] = {}
+        self._coming: dict[Path, tuple[int, int]] | None = None  # None: nothing was looked at yet
         self._given: set[tuple[Path, str]] = set()
 
     def new(self) -> Iterator[Photo | Unreadable]:
         """Every picture not given out yet, in the order of names; several are decoded at once.
 
         A file that has changed since the last time is read again, so an archive that is still
-        being copied loses nothing: what it holds by now comes now, the rest later.
+        being copied loses nothing: what it holds by now comes now, the rest later. A picture that
+        was not there the first time is read once it has stayed the same from one time to the next:
+        one without its last bytes may be a picture too, and nobody's copy.
         """
         with ThreadPoolExecutor(usable_cores()) as pool:
             waiting = []
@@ -80,6 +83,8 @@ class PhotoFolder:
                     yield self._settle(*waiting.pop(0))
             for path, job in waiting:
                 yield self._settle(path, job)
+        if self._coming is None:
+            self._coming = {}
 
     def _settle(self, path: Path, job: Future[Photo | Unreadable]) -> Photo | Unreadable:
         found = job.result()
@@ -108,13 +113,14 @@ class PhotoFolder:
                     if stat.S_ISDIR(status.st_mode):
                         continue
                     stamp = (status.st_size, status.st_mtime_ns)
-                    if self._seen.get(path) == stamp:
+                    archive = path.suffix.lower() == ".tar"
+                    if self._seen.get(path) == stamp or not (archive or self._at_rest(path, stamp)):
                         continue
                     self._seen[path] = stamp
                     name = as_text(path.relative_to(folder).as_posix())
                     if not stat.S_ISREG(status.st_mode):
                         yield path, name, "is no regular file"  # a pipe would be waited for
-                    elif path.suffix.lower() == ".tar":
+                    elif archive:
                         yield from self._members(path)
                     elif (path, name) not in self._given:
                         yield path, name, path.read_bytes()
@@ -122,6 +128,13 @@ class PhotoFolder:
                     if path not in self._gone:
                         yield path, as_text(path.name), error.strerror or str(error)
                     self._gone.add(path)
+
+    def _at_rest(self, path: Path, stamp: tuple[int, int]) -> bool:
+        """Whether a picture is as the last look found it; the first look takes all for whole."""
+        if self._coming is None or self._coming.pop(path, None) == stamp:
+            return True
+        self._coming[path] = stamp
+        return False
 
     def _members(self, path: Path) -> Iterator[tuple[Path, str, bytes | str]]:
         try:

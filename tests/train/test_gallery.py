@@ -19,8 +19,10 @@ Make = Callable[..., np.ndarray]
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
+    """Whole from its first moment: a gallery of these tests looks a hundred times a second."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    Image.fromarray(pixels).save(path.with_suffix(".part"), format="png")
+    path.with_suffix(".part").rename(path)
 
 
 def begun(tmp_path: Path) -> dict[str, str]:
