@@ -17,7 +17,10 @@ SOFTWARE = ("torch", "numpy", "pillow", "constriction")
 
 @dataclass(frozen=True)
 class Environment:
-    """device: where the networks ran.  threads: of torch on the CPU; the coder uses one."""
+    """device: where the networks ran.  threads: of torch on the CPU; the coder uses one.
+    vectors: the instructions that torch uses there, such as AVX2 or AVX512, in the older reports
+    None.  Processors of one name (a hired machine's may be "AMD EPYC" and no more) differ in them.
+    """
 
     cpu: str
     cores: int
@@ -25,6 +28,7 @@ class Environment:
     threads: int
     system: str
     versions: dict[str, str]
+    vectors: str | None = None
 
 
 def environment(device: torch.device, packages: Sequence[str] = ()) -> Environment:
@@ -39,6 +43,7 @@ def environment(device: torch.device, packages: Sequence[str] = ()) -> Environme
         threads=torch.get_num_threads(),
         system=f"{platform.system()} {platform.machine()}",
         versions=versions,
+        vectors=torch.backends.cpu.get_cpu_capability(),
     )
 
 

@@ -120,7 +120,8 @@ def speed_section(report: Report) -> str:
     for direction in ("encode", "decode"):
         parts.append(f"{direction.capitalize()} time goes to {_shares(speed, direction)}.")
     machine, data = report.environment, report.dataset
-    where = machine.cpu if machine.device == "cpu" else f"{machine.device} beside {machine.cpu}"
+    cpu = machine.cpu if machine.vectors is None else f"{machine.cpu} with {machine.vectors}"
+    where = cpu if machine.device == "cpu" else f"{machine.device} beside {cpu}"
     if speed.load is not None:  # what measured the curves just before counts in it
         where += f" (load {speed.load:.1f} on {machine.cores} cores in the minute before)"
     parts.append(

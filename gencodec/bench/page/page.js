@@ -480,7 +480,7 @@ function rest() {
       make("td", {}, codec.published ? "" : data.bugs.filter((bug) => bug.codec === codec.name).length)))));
   const machine = data.environment;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`).join(", ");
-  byId("machine").textContent = `Weights ${data.weights}. ${machine.cpu}, ${count(machine.cores, "core")}, ${machine.system}, networks on ${machine.device}; ${versions}. Pictures: SHA-256 of their pixels ${data.dataset.sha256.slice(0, 16)}\u2026`;
+  byId("machine").textContent = `Weights ${data.weights}. ${machine.cpu}${machine.vectors == null ? "" : ` with ${machine.vectors}`}, ${count(machine.cores, "core")}, ${machine.system}, networks on ${machine.device}; ${versions}. Pictures: SHA-256 of their pixels ${data.dataset.sha256.slice(0, 16)}\u2026`;
 }
 
 addEventListener("resize", drawCurves);
