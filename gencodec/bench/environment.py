@@ -18,8 +18,8 @@ SOFTWARE = ("torch", "numpy", "pillow", "constriction")
 @dataclass(frozen=True)
 class Environment:
     """device: where the networks ran.  threads: of torch on the CPU; the coder uses one.
-    vectors: the instructions that torch uses there, such as AVX2 or AVX512, in the older reports
-    None.  Processors of one name (a hired machine's may be "AMD EPYC" and no more) differ in them.
+    vectors: what torch uses of the CPU's instructions, such as AVX2 or AVX512, in which processors
+    of one name ("AMD EPYC" and no more, on a hired machine) differ; None in older reports.
     """
 
     cpu: str

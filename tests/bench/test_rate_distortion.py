@@ -276,6 +276,7 @@ def test_the_report_names_what_was_measured(report: Report, folder: Path) -> Non
     assert [picture.name for picture in pictures] == ["picture0", "picture1"]
     assert counted(folder, pictures[::-1]).sha256 != report.dataset.sha256
     assert {"python", "gencodec", "torch", "constriction"} <= set(report.environment.versions)
+    assert report.environment.vectors  # in torch's words, which are another on each processor
 
 
 def test_a_report_survives_its_file(report: Report) -> None:
