@@ -119,14 +119,19 @@ def _on_grid(
     flat = rows.ndim == columns.ndim == 1
     if not flat or len(rows) != shape[0] or len(rows) * len(columns) != shape.numel():
         raise ValueError(f"{name} and its grid differ in shape")
-    low, high = planes.numpy().astype(np.int32).reshape(2, len(rows), len(columns))
-    zigzag = low | high << 8
-    codes = ((zigzag >> 1) ^ -(zigzag & 1)).astype(np.float32)
-    before = _before(torch.float16, shape, found).numpy().reshape(codes.shape)
-    exponents = Grid(rows.numpy(), columns.numpy()).exponents
-    with np.errstate(over="ignore"):  # what is not finite is told where the network is built
-        value = (before.astype(np.float32) + np.ldexp(codes, exponents)).astype(np.float16)
-    return torch.from_numpy(value.reshape(shape))
+    low, high = planes.reshape(2, len(rows), len(columns))
+    zigzag = (high.short() << 8) | low
+    codes = ((zigzag >> 1) & MAX_CODE) ^ -(zigzag & 1)
+    # In float64 every power of two that int8 can name, and what it makes of a code, is exact.
+    steps = codes.double() * _powers(rows)[:, None] * _powers(columns)
+    before = _before(torch.float16, shape, found).reshape(codes.shape)
+    # What is not finite here is told where the network is built.
+    return (before.float() + steps.float()).half().reshape(shape)
+
+
+def _powers(exponents: Tensor) -> Tensor:
+    """Of two, in float64.  NumPy's: torch's are not exact on every machine."""
+    return torch.from_numpy(np.ldexp(1.0, exponents.numpy().astype(np.int32)))
 
 
 def _inflated(deflated: Tensor) -> dict[str, Tensor]:

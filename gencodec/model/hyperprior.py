@@ -32,7 +32,7 @@ from .exact import (
     in_output_units,
     rounded,
 )
-from .layers import TransformBlock
+from .layers import Conv2d, TransformBlock
 from .partition import PHASE_PLACES, WHOLE, Slices, apart, pass_places, phase_slices
 from .region import region
 from .step_tables import LearnedStepTable, StepTable
@@ -71,11 +71,11 @@ class HyperAnalysis(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.prior
-        self.enter = nn.Conv2d(config.latent, width, 1)
+        self.enter = Conv2d(config.latent, width, 1)
         self.block16 = TransformBlock(width)
-        self.down32 = nn.Conv2d(4 * width, width, 1)
+        self.down32 = Conv2d(4 * width, width, 1)
         self.block32 = TransformBlock(width)
-        self.down64 = nn.Conv2d(4 * width, config.hyper, 1)
+        self.down64 = Conv2d(4 * width, config.hyper, 1)
 
     def forward(self, y: Tensor) -> Tensor:
         height, width = y.shape[-2:]

@@ -9,6 +9,16 @@ from torch.nn import functional
 from .config import FINE_STEPS
 
 
+class Conv2d(nn.Conv2d):
+    """A convolution that draws no numbers where it has no memory for any: a model that awaits
+    those of a file is made twice as fast."""
+
+    def reset_parameters(self) -> None:
+        """PyTorch's, but not on the device "meta"."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
 class TransformBlock(nn.Module):
     """Depthwise-separable mixing of space, then gated mixing of channels, both residual.
 
@@ -24,11 +34,11 @@ class TransformBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(channels, channels, 1)
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.leave = nn.Conv2d(channels, channels, 1)
-        self.gate = nn.Conv2d(channels, 2 * channels, 1)
-        self.mix = nn.Conv2d(channels, channels, 1)
+        self.enter = Conv2d(channels, channels, 1)
+        self.depthwise = Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.leave = Conv2d(channels, channels, 1)
+        self.gate = Conv2d(channels, 2 * channels, 1)
+        self.mix = Conv2d(channels, channels, 1)
         for last in (self.leave, self.mix):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]

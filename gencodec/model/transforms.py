@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .config import ModelConfig
-from .layers import StepGain, TransformBlock
+from .layers import Conv2d, StepGain, TransformBlock
 
 PATCH = 8
 """Pixels of the picture to one position of the trunk's finer half, in each direction."""
@@ -29,10 +29,10 @@ class Analysis(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(3 * PATCH * PATCH, config.trunk8, 1)
+        self.enter = Conv2d(3 * PATCH * PATCH, config.trunk8, 1)
         self.blocks8 = _blocks(config.trunk8, config.depth8)
         self.gain8 = StepGain(config.trunk8, config.knots)
-        self.down = nn.Conv2d(4 * config.trunk8, config.latent, 1)
+        self.down = Conv2d(4 * config.trunk8, config.latent, 1)
         self.blocks16 = _blocks(config.latent, config.depth16)
         self.gain = StepGain(config.latent, config.knots)
 
@@ -58,10 +58,10 @@ class Synthesis(nn.Module):
         super().__init__()
         self.gain = StepGain(config.latent, config.knots)
         self.blocks16 = _blocks(config.latent, config.depth16)
-        self.up = nn.Conv2d(config.latent, 4 * config.trunk8, 1)
+        self.up = Conv2d(config.latent, 4 * config.trunk8, 1)
         self.gain8 = StepGain(config.trunk8, config.knots)
         self.blocks8 = _blocks(config.trunk8, config.depth8)
-        self.leave = nn.Conv2d(config.trunk8, 3 * PATCH * PATCH, 1)
+        self.leave = Conv2d(config.trunk8, 3 * PATCH * PATCH, 1)
 
     def forward(self, y_hat: Tensor, step: Tensor) -> Tensor:
         """step: (B,) integers 0..255."""
