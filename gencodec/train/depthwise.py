@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gencodec.model.exact import LearnedExactConv
+from gencodec.model.layers import Conv2d
 from gencodec.model.vae import ImageVae
 
 REPEATS = 10
@@ -62,7 +63,7 @@ def _moved(x: Tensor, like: Tensor) -> list[Tensor]:
     return [padded[:, :, i : i + height, j : j + width] for i in range(3) for j in range(3)]
 
 
-class OwnGradientConv(nn.Conv2d):
+class OwnGradientConv(Conv2d):
     """A depthwise 3x3 layer of the same parameters and results, with the gradient above."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class OwnGradientExactConv(LearnedExactConv):
         return _Depthwise.apply(x, weight) + bias[:, None, None]
 
 
-OWN = {nn.Conv2d: OwnGradientConv, LearnedExactConv: OwnGradientExactConv}
+OWN = {Conv2d: OwnGradientConv, LearnedExactConv: OwnGradientExactConv}
 
 
 def depthwise_layers(vae: ImageVae) -> list[nn.Module]:
@@ -87,7 +88,7 @@ def depthwise_layers(vae: ImageVae) -> list[nn.Module]:
     return [
         module
         for module in vae.modules()
-        if (isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1)
+        if (isinstance(module, Conv2d) and module.groups == module.in_channels > 1)
         or (isinstance(module, LearnedExactConv) and module.depthwise)
     ]
 
@@ -118,7 +119,7 @@ def use_faster_gradient(
         use_own_gradient(vae)
         return
     channels = vae.config.trunk8
-    library = nn.Conv2d(channels, channels, 3, padding=1, groups=channels).to(device)
+    library = Conv2d(channels, channels, 3, padding=1, groups=channels).to(device)
     own = OwnGradientConv(channels, channels, 3, padding=1, groups=channels).to(device)
     try:
         seconds = [_seconds(layer, crops, side // 8, device) for layer in (library, own)]
@@ -134,7 +135,7 @@ def use_faster_gradient(
     )
 
 
-def _seconds(layer: nn.Conv2d, crops: int, side: int, device: torch.device) -> float:
+def _seconds(layer: Conv2d, crops: int, side: int, device: torch.device) -> float:
     x = torch.randn((crops, layer.in_channels, side, side), device=device)
     x = x.to(memory_format=torch.channels_last).requires_grad_()
     grad = torch.randn_like(x)

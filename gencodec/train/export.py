@@ -65,7 +65,8 @@ def measured(data: bytes, held_out: Sequence[Pixels]) -> Candidate:
     """
     weights = loaded(data)
     config = weights.vae.config
-    parameters = sum(parameter.numel() for parameter in learned_vae(config).parameters())
+    with torch.device("meta"):  # to be counted, not to be drawn
+        parameters = sum(parameter.numel() for parameter in learned_vae(config).parameters())
     scores = measure_held_out(Codec(weights, torch.device("cpu")), held_out)
     return Candidate(data, weights.digest.hex(), config, parameters, scores)
 

@@ -24,10 +24,10 @@ OneError = Callable[..., str]
 
 
 def test_explain_a_picture_and_a_stream(
-    run: Run, checkout: Path, make_photo: Callable[..., Path], tmp_path: Path
+    here: Run, checkout: Path, make_photo: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_photo(tmp_path / "photo.png", 130, 100)
-    done = run(
+    done = here(
         "explain",
         "photo.png",
         checkout / "tests" / "vectors" / "golden" / "base" / "photo.gnc",

@@ -39,6 +39,17 @@ def decoded(codec: Codec, stream: bytes) -> np.ndarray:
     return codec.decompress(stream)
 
 
+@pytest.fixture(scope="module", params=[None, 64])
+def example(
+    request: pytest.FixtureRequest, codec: Codec, pixels: np.ndarray
+) -> tuple[bytes, np.ndarray]:
+    """A stream without tiles and one with, of a picture that keeps away from where samples clip,
+    and what it decodes to."""
+    smooth = np.clip(pixels // 2 + 64, 0, 255).astype(np.uint8)
+    stream = codec.compress(smooth, quality=75, tile=request.param)
+    return stream, codec.decompress(stream)
+
+
 @pytest.fixture
 def tiles_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one for every tile that is decoded."""
@@ -162,16 +173,12 @@ def test_the_writer_keeps_to_what_readers_take() -> None:
 @pytest.mark.parametrize(
     "region", [(0, 0, 300, 210), (0, 0, 1, 1), (299, 209, 1, 1), (60, 61, 10, 70), (130, 0, 64, 64)]
 )
-@pytest.mark.parametrize("tile", [None, 64])
 def test_a_region_is_that_part_of_the_picture(
-    codec: Codec,
-    pixels: np.ndarray,
-    tile: int | None,
-    region: tuple[int, int, int, int],
+    codec: Codec, example: tuple[bytes, np.ndarray], region: tuple[int, int, int, int]
 ) -> None:
-    stream = codec.compress(pixels, quality=75, tile=tile)
+    stream, whole = example
     left, top, width, height = region
-    expected = codec.decompress(stream)[top : top + height, left : left + width]
+    expected = whole[top : top + height, left : left + width]
     part = codec.decompress(stream, region=region)
     assert part.shape == expected.shape
     assert np.abs(part.astype(int) - expected).max() <= 1
@@ -206,17 +213,15 @@ def test_regions_that_are_not_there(
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
-@pytest.mark.parametrize("tile", [None, 64])
 def test_a_scaled_picture_is_the_mean_of_its_squares(
-    codec: Codec, pixels: np.ndarray, scale: int, tile: int | None
+    codec: Codec, example: tuple[bytes, np.ndarray], scale: int
 ) -> None:
-    smooth = np.clip(pixels // 2 + 64, 0, 255).astype(np.uint8)  # away from where samples clip
-    stream = codec.compress(smooth, quality=75, tile=tile)
+    stream, whole = example
     small = codec.decompress(stream, scale=scale)
-    height, width = (side // scale for side in pixels.shape[:2])
+    height, width = (side // scale for side in whole.shape[:2])
     assert small.shape == (-(-210 // scale), -(-300 // scale), 3)
-    whole = codec.decompress(stream)[: height * scale, : width * scale].astype(float)
-    means = whole.reshape(height, scale, width, scale, 3).mean((1, 3))
+    parts = whole[: height * scale, : width * scale].astype(float)
+    means = parts.reshape(height, scale, width, scale, 3).mean((1, 3))
     assert np.abs(small[:height, :width] - means).max() < 1.1
     part = codec.decompress(stream, scale=scale, region=(64, 40, 80, 72))
     expected = small[40 // scale :, 64 // scale :][: -(-112 // scale) - 40 // scale, : 80 // scale]

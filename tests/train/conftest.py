@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gencodec.train import compaction, stopwatch
+from gencodec.train import card, compaction, heldout, loop, product, stopwatch
 from tests.train.runs import Clock
 
 
@@ -37,7 +37,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-@pytest.fixture(autouse=True)
-def few_sensitivities(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the crops say enough of the smallest network's weights, and a tenth as slowly."""
-    monkeypatch.setattr(compaction, "CROPS", 10)
+@pytest.fixture(autouse=True, scope="module")
+def few_measurements() -> Iterator[None]:
+    """What says enough of the smallest network: a tenth of the crops that tell how sensitive its
+    weights are, and half of the points of its curves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compaction, "CROPS", 10)
+        patch.setattr(loop, "EVALUATION_STEPS", (0, 128, 255))
+        for module in (heldout, product, card):
+            patch.setattr(module, "QUALITIES", (0, 25, 50, 75, 100))
+        yield

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gencodec.model.quality import lmbda_of
 from gencodec.model.vae import ImageVae
+from gencodec.train import loop
 from gencodec.train.checkpoint import (
     load_checkpoint,
     new_state,
@@ -81,7 +82,7 @@ def test_the_log(photo: Photo, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / LOG).read_text(encoding="utf-8").splitlines()]
     assert [row["step"] for row in rows] == [LOOK_EVERY, LOOK_EVERY + 1, LOOK_EVERY + 1]
     assert {"loss", "bpp", "psnr", "norm", "pixels_per_second"} <= set(rows[0])
-    assert len(rows[-1]["held_out"]) == 7
+    assert len(rows[-1]["held_out"]) == len(loop.EVALUATION_STEPS)
     assert rows[0]["pixels_per_second"] == pytest.approx(64 * 64)  # by the tests' clock
     assert "loss" in said[0] and "bpp" in said[0] and "dB" in said[0] and "left" in said[0]
     picture = Image.open(tmp_path / "curves.png")

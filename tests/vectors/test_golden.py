@@ -6,8 +6,9 @@ mended by making the vectors anew; new weights get vectors of their own beside t
 
 from __future__ import annotations
 
+import functools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,29 +76,36 @@ def test_header_and_check(name: str, golden: dict[str, Any]) -> None:
     assert symbols_checks(unpack(stream)) == expected_checks(golden[name])
 
 
-def decoded_passes(
-    vector: Any, monkeypatch: pytest.MonkeyPatch, cut: bytes | None = None
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Symbols and scale indices of every pass, overheard while the codec verifies a stream.
+Passes = list[tuple[np.ndarray, np.ndarray]]
+"""Symbols and scale indices of every pass."""
 
-    cut: its beginning, of which the codec shows what is there.
-    """
-    passes: list[tuple[np.ndarray, np.ndarray]] = []
-    decode = PassDecoder.decode
+Decoded = Callable[[str], tuple[np.ndarray, Passes]]
+
+
+def overheard(decode: Callable[[], Any]) -> tuple[Any, Passes]:
+    """What this call returns, and the passes that the codec decoded in it."""
+    passes: Passes = []
+    decode_pass = PassDecoder.decode
 
     def listen(self: PassDecoder, scale_index: np.ndarray) -> np.ndarray:
-        symbols = decode(self, scale_index)
+        symbols = decode_pass(self, scale_index)
         passes.append((symbols, scale_index))
         return symbols
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PassDecoder, "decode", listen)
-        codec = gencodec._codec(vector.weights, "cpu")
-        if cut is None:
-            codec.verify(vector.stream)
-        else:
-            codec.decompress_picture(cut, allow_truncated=True)
-    return passes
+        return decode(), passes
+
+
+@pytest.fixture(scope="module")
+def decoded(golden: dict[str, Any]) -> Decoded:
+    """Pixels and passes of a vector by its name, decoded once."""
+
+    @functools.cache
+    def of(name: str) -> tuple[np.ndarray, Passes]:
+        return overheard(lambda: gencodec.decompress(golden[name].stream, device="cpu"))
+
+    return of
 
 
 def crc32_of(passes: list[np.ndarray]) -> str:
@@ -108,9 +116,9 @@ def crc32_of(passes: list[np.ndarray]) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_symbols(name: str, golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_symbols(name: str, golden: dict[str, Any], decoded: Decoded) -> None:
     """Counted here once more, apart from the check that the decoder itself makes."""
-    passes = decoded_passes(golden[name], monkeypatch)
+    _, passes = decoded(name)
     expected = expected_checks(golden[name])
     config = gencodec._codec(golden[name].weights, "cpu").weights.vae.config
     of_tile = 8 if config.hyper_depth else 5
@@ -121,12 +129,10 @@ def test_symbols(name: str, golden: dict[str, Any], monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("weights", SETS)
-def test_the_set_exercises_the_coder(
-    weights: str, golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_set_exercises_the_coder(weights: str, decoded: Decoded) -> None:
     """Many tables, elements that are not coded, and symbols outside their table."""
     tables = gencodec._codec(weights, "cpu").weights.tables
-    passes = [p for v in vectors_of(weights, golden) for p in decoded_passes(v, monkeypatch)]
+    passes = [p for name in NAMES if name.startswith(f"{weights}/") for p in decoded(name)[1]]
     symbols = np.concatenate([symbols for symbols, _ in passes])
     scale_index = np.concatenate([scale_index for _, scale_index in passes])
     assert len(np.unique(scale_index)) > 40
@@ -135,18 +141,18 @@ def test_the_set_exercises_the_coder(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pixels(name: str, golden: dict[str, Any]) -> None:
+def test_pixels(name: str, golden: dict[str, Any], decoded: Decoded) -> None:
     """g_s is float: one level of difference is allowed, a shift of the whole is not."""
     vector = golden[name]
-    decoded = gencodec.decompress(vector.stream, device="cpu")
-    assert decoded.shape == vector.pixels.shape
-    difference = np.abs(decoded.astype(int) - vector.pixels)
+    pixels, _ = decoded(name)
+    assert pixels.shape == vector.pixels.shape
+    difference = np.abs(pixels.astype(int) - vector.pixels)
     assert difference.max() <= 1
     assert difference.mean() < 0.02
-    colours = decoded[..., :3] if decoded.ndim == 3 else decoded
+    colours = pixels[..., :3] if pixels.ndim == 3 else pixels
     assert abs(float(colours.mean()) - vector.expected["mean_level"]) < 0.05
-    if decoded.ndim == 3 and decoded.shape[2] == 4:
-        assert np.array_equal(decoded[..., 3], vector.pixels[..., 3])
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        assert np.array_equal(pixels[..., 3], vector.pixels[..., 3])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -155,9 +161,9 @@ def test_a_decoder_written_from_the_format_alone(name: str, golden: dict[str, An
     vector = golden[name]
     file = reference.read_weights(path_of_weights(vector.weights_sha256))
     assert file.content_hash == vector.weights_sha256
-    decoded = reference.decode(vector.stream, file)  # asserts its checks
-    assert [crc32_of(passes) for passes in decoded.passes] == expected_checks(vector)
-    pixels = reference.pixels_of(decoded, file)
+    ours = reference.decode(vector.stream, file)  # asserts its checks
+    assert [crc32_of(passes) for passes in ours.passes] == expected_checks(vector)
+    pixels = reference.pixels_of(ours, file)
     shown = vector.pixels[..., :3] if vector.pixels.ndim == 3 else vector.pixels
     assert pixels.shape == shown.shape
     assert np.abs(pixels.astype(int) - shown).max() <= 1
@@ -172,16 +178,19 @@ def test_a_decoder_written_from_the_format_alone(name: str, golden: dict[str, An
     ],
 )
 def test_cut_files_have_the_symbols_that_the_format_gives_them(
-    name: str, ends: Sequence[int], golden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    name: str, ends: Sequence[int], golden: dict[str, Any]
 ) -> None:
     """Words that run out: before the first, in groups of many passes, in each part of an escape."""
     vector = golden[name]
     file = reference.read_weights(path_of_weights(vector.weights_sha256))
+    codec = gencodec._codec(vector.weights, "cpu")
     for end in ends:
         cut = vector.stream[:end]
-        ours = [symbols for symbols, _ in decoded_passes(vector, monkeypatch, cut)]
-        decoded = reference.decode(cut, file, cut=True)
-        theirs = [symbols for passes in decoded.passes for symbols in passes]
+        _, passes = overheard(
+            functools.partial(codec.decompress_picture, cut, allow_truncated=True)
+        )
+        ours = [symbols for symbols, _ in passes]
+        theirs = [symbols for of in reference.decode(cut, file, cut=True).passes for symbols in of]
         assert len(ours) == len(theirs)
         assert all(map(np.array_equal, ours, theirs)), end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import zlib
@@ -24,6 +25,7 @@ class File:
     metadata: dict[str, str]
 
 
+@functools.lru_cache(maxsize=2)  # the vectors of one weights file come one after another
 def read_weights(path: Path) -> File:
     data = path.read_bytes()
     tensors = load_safetensors(data)
