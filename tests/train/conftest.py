@@ -39,10 +39,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True, scope="module")
 def few_measurements() -> Iterator[None]:
-    """What says enough of the smallest network: a tenth of the crops that tell how sensitive its
+    """What says enough of the smallest network: some of the crops that tell how sensitive its
     weights are, and half of the points of its curves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compaction, "CROPS", 10)
+        patch.setattr(compaction, "CROPS", 4)
         patch.setattr(loop, "EVALUATION_STEPS", (0, 128, 255))
         for module in (heldout, product, card):
             patch.setattr(module, "QUALITIES", (0, 25, 50, 75, 100))
