@@ -130,7 +130,7 @@ def _on_grid(
 
 
 def _powers(exponents: Tensor) -> Tensor:
-    """Of two, in float64.  NumPy's: torch's are not exact on every machine."""
+    """Of two, in float64 (n,).  NumPy's, which are exact: torch promises nothing of the kind."""
     return torch.from_numpy(np.ldexp(1.0, exponents.numpy().astype(np.int32)))
 
 
