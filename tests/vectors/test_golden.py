@@ -128,6 +128,11 @@ def test_symbols(name: str, golden: dict[str, Any], decoded: Decoded) -> None:
     assert [crc32_of(symbols[start : start + of_tile]) for start in starts] == expected
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(("/photo", "/tiles"))])
+def test_verify(name: str, golden: dict[str, Any]) -> None:
+    gencodec._codec(golden[name].weights, "cpu").verify(golden[name].stream)
+
+
 @pytest.mark.parametrize("weights", SETS)
 def test_the_set_exercises_the_coder(weights: str, decoded: Decoded) -> None:
     """Many tables, elements that are not coded, and symbols outside their table."""
