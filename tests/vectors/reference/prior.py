@@ -42,7 +42,8 @@ def shuffle(x: Array, factor: int = 2) -> Array:
 def convolve(weight: Array, x: Array) -> Array:
     """1x1 over all channels, or depthwise 3x3; positions outside read as 0."""
     if weight.shape[2] == 1:
-        # Sums of 8-bit products stay whole in float64, which NumPy adds ten times as fast.
+        # The prior's sums, of 8-bit products, are exact in float64, which NumPy adds ten times as
+        # fast as whole numbers.
         return np.tensordot(weight[:, :, 0, 0].astype(float), x.astype(float), 1).astype(x.dtype)
     height, width = x.shape[1:]
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
