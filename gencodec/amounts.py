@@ -1,9 +1,14 @@
-"""Amounts in words: one or several, shares not rounded to all or nothing, nothing unsigned."""
+"""Amounts in words: one or several, nothing rounded to none or to all, nothing unsigned."""
 
 
 def counted(number: int, noun: str) -> str:
     """1 byte, 2 bytes."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def megapixels(millions: float) -> str:
+    """0.01 megapixels, 1.4 megapixels, 567 megapixels: few are not rounded to none."""
+    return f"{millions:.0f} megapixels" if millions >= 99.5 else f"{millions:.2g} megapixels"
 
 
 def percent(share: float) -> str:

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from gencodec.amounts import counted, percent
+from gencodec.amounts import counted, megapixels, percent
 from gencodec.bitstream.container import check_end
 from gencodec.cli.reporter import Reporter
 from gencodec.errors import FormatError
@@ -14,6 +14,14 @@ from gencodec.errors import FormatError
 
 def test_one_thing_and_several() -> None:
     assert [counted(n, "byte") for n in (0, 1, 2)] == ["0 bytes", "1 byte", "2 bytes"]
+
+
+@pytest.mark.parametrize(
+    ("millions", "number"),
+    [(0.0101, "0.01"), (0.3, "0.3"), (99.4, "99"), (567.2, "567"), (12345, "12345")],
+)
+def test_few_pixels_are_not_none(millions: float, number: str) -> None:
+    assert megapixels(millions) == f"{number} megapixels"
 
 
 @pytest.mark.parametrize(

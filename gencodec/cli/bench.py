@@ -101,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--cache and --no-cache exclude each other")
     if args.output and args.html and Path(args.output).resolve() == Path(args.html).resolve():
         raise UsageError("-o and --html name the same file")
+    if args.output and args.output.lower().endswith((".html", ".htm")):
+        raise UsageError("-o writes JSON; the page is written by --html")
     use_threads(args.threads)
     try:
         from gencodec.bench.cache import default_folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gencodec.amounts import megapixels
 from gencodec.bench.curves import bd_rate
 from gencodec.model.config import ModelConfig
 from gencodec.model.registry import PLAIN
@@ -85,7 +86,7 @@ codec at low quality it smooths and redraws texture.
 
 {data}
 
-{record.pictures} pictures ({record.megapixels:.0f} megapixels) to train on, {record.held_out} of
+{record.pictures} pictures ({megapixels(record.megapixels)}) to train on, {record.held_out} of
 the collection held out by a hash of their names.
 
 ## Recipe

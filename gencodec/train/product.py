@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from gencodec.amounts import megapixels
 from gencodec.codec import Codec
 from gencodec.image import Pixels, atomic_write
 from gencodec.model.encoders import pack_encoder, with_encoder
@@ -48,7 +49,7 @@ class WeightsProduct:
         """Fit the coding tables, prove, write and measure."""
         samples = [middle(picture, TABLE_PIXELS) for picture in photos.spread(TABLE_SAMPLES)]
         pixels = sum(sample.shape[0] * sample.shape[1] for sample in samples)
-        say(f"fitting the coding tables to {pixels / 1e6:.3g} megapixels, then measuring")
+        say(f"fitting the coding tables to {megapixels(pixels / 1e6)}, then measuring")
         data = fit_weights(vae, samples)
         atomic_write(self.run / WEIGHTS, data, overwrite=True)
         candidate = measured(data, held_out)

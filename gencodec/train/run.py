@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gencodec.amounts import counted
+from gencodec.amounts import counted, megapixels
 from gencodec.codec.shelf import open_weights
 from gencodec.errors import ImageError, OutputError, WeightsError
 from gencodec.image import Pixels
@@ -91,7 +91,8 @@ def run_training(
         gallery.settle(training, kept)
         store = PhotoStore([photo.pixels for photo in training], device)
         pictures = counted(len(training), "picture")
-        say(f"{pictures} ({store.megapixels():.0f} megapixels) to train on, {len(kept)} held out")
+        size = megapixels(store.megapixels())
+        say(f"{pictures} ({size}) to train on, {len(kept)} held out")
         del training, kept
         if goes_on:
             say(f"resumed at step {state.step}, {state.elapsed / 60:.1f} minutes in")

@@ -96,6 +96,7 @@ def test_bugs_are_reported_and_the_run_goes_on(run: Run, here: Run, folder: Path
         (["photos", "-o", "codecs.toml"], 1, "is there already"),
         (["photos", "-o", "none/out.json"], 1, "its directory does not exist"),
         (["photos", "-f", "-o", "out.json", "--html", "./out.json"], 2, "name the same file"),
+        (["photos", "-o", "page.HTML"], 2, "the page is written by --html"),
         (["photos", "-f", "-o", "photos"], 1, "photos: it is a directory"),
         (["photos", "--codecs", "none.toml", "--against", "x"], 1, "none.toml: no such file"),
         (["photos", "--published", "none.json"], 1, "none.json: no such file"),

@@ -160,7 +160,7 @@ def test_tables_are_fitted_to_parts_of_large_pictures(
     monkeypatch.setattr(product, "fit_weights", fit)
     said = run(pictures, finished)
     assert shapes == [(71, 71, 3)] * 2
-    assert "fitting the coding tables to 0.0101 megapixels, then measuring" in said
+    assert "fitting the coding tables to 0.01 megapixels, then measuring" in said
 
 
 def test_one_picture_is_trained_on_and_said_to_be(
