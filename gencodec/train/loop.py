@@ -40,6 +40,9 @@ ROW_SECONDS = 10.0
 MAX_RETURNS = 3
 """How often a run goes back to its last checkpoint when its loss stays not finite."""
 
+EVALUATION_SHARE = 0.05
+"""Of a run's time, about what measuring on held-out pictures may take before it is done."""
+
 EVALUATION_STEPS = (0, 40, 85, 128, 170, 213, 255)
 
 Arrivals = Callable[[], Sequence[Pixels]]
@@ -76,6 +79,7 @@ class Training:
         self._share = flops_share
         self._snapshot = snapshot
         self._too_small = 0
+        self._next_evaluation = 0.0
         self._reports: list[Tensor] = []
         self._lately: list[bool] = []
         self._clear_row()
@@ -112,7 +116,9 @@ class Training:
         if not done or self.state.step != begun:  # else the weights there may be finished already
             self._save()
             self._snapshot(self.state)  # what follows takes a while and may be cut short
-        self._evaluate()
+        if done or self._evaluation_is_due():
+            self._evaluate()
+        self._journal.draw()
         return done
 
     @contextlib.contextmanager
@@ -225,7 +231,9 @@ class Training:
             self._snapshot(self.state)
         except OutputError as error:
             self._journal.say(f"{error}; the checkpoint before it stands, training goes on")
-        self._evaluate()
+        if self._evaluation_is_due():
+            self._evaluate()
+        self._journal.draw()
         arrived = self._arrivals()
         if arrived:
             self._photos.extend(arrived)
@@ -248,9 +256,13 @@ class Training:
             raise ArithmeticError("the weights are not finite; nothing was saved")
         save_checkpoint(self.state, self._run)
 
+    def _evaluation_is_due(self) -> bool:
+        return self.state.elapsed >= self._next_evaluation
+
     def _evaluate(self) -> None:
+        watch = Stopwatch()
         self._journal.held_out(self.state, held_out_curve(self.state, self._held_out))
-        self._journal.draw()
+        self._next_evaluation = self.state.elapsed + watch.seconds() / EVALUATION_SHARE
 
 
 def steps_of(plan: TrainingPlan, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -269,8 +281,7 @@ def spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
 
 @torch.no_grad()
 def held_out_curve(state: RunState, held_out: Tensor) -> list[tuple[float, float]]:
-    """(bpp, PSNR in dB, of each at most 100) of the averaged weights at EVALUATION_STEPS, by
-    rounded symbols.
+    """The average's (bpp, PSNR in dB, of each at most 100) at EVALUATION_STEPS, symbols rounded.
 
     held_out: (B, 3, H, W) float32 in 0..1.
     """

@@ -89,6 +89,14 @@ def test_the_log(photo: Photo, tmp_path: Path) -> None:
     assert picture.width > 600 and len(picture.getcolors(1 << 20) or []) > 4
 
 
+def test_measuring_takes_little_of_a_run(photo: Photo, tmp_path: Path) -> None:
+    """By the tests' clock it takes as long as a step: a twentieth of twenty."""
+    plan = plan_of(30, crops=1, checkpoint_minutes=2 / 60)
+    train(new_state(fresh(), plan), store_of(photo), batch(photo), plan, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / LOG).read_text(encoding="utf-8").splitlines()]
+    assert [row["step"] for row in rows if "held_out" in row] == [2, 22, 30]
+
+
 def test_the_drawing_survives_any_log(tmp_path: Path) -> None:
     """Empty, one row, equal values, a line cut by a kill, and steps taken twice."""
     assert draw_log([]).startswith(b"\x89PNG")
