@@ -7,8 +7,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def megapixels(millions: float) -> str:
-    """0.01 megapixels, 1.4 megapixels, 567 megapixels: few are not rounded to none."""
-    return f"{millions:.0f} megapixels" if millions >= 99.5 else f"{millions:.2g} megapixels"
+    """0.01 megapixels, 1 megapixel, 567 megapixels: few are not rounded to none."""
+    number = f"{millions:.0f}" if millions >= 99.5 else f"{millions:.2g}"
+    return f"{number} megapixel" if number == "1" else f"{number} megapixels"
 
 
 def percent(share: float) -> str:

@@ -17,11 +17,18 @@ def test_one_thing_and_several() -> None:
 
 
 @pytest.mark.parametrize(
-    ("millions", "number"),
-    [(0.0101, "0.01"), (0.3, "0.3"), (99.4, "99"), (567.2, "567"), (12345, "12345")],
+    ("millions", "words"),
+    [
+        (0.0101, "0.01 megapixels"),
+        (1.02, "1 megapixel"),
+        (1.4, "1.4 megapixels"),
+        (99.4, "99 megapixels"),
+        (567.2, "567 megapixels"),
+        (12345, "12345 megapixels"),
+    ],
 )
-def test_few_pixels_are_not_none(millions: float, number: str) -> None:
-    assert megapixels(millions) == f"{number} megapixels"
+def test_few_pixels_are_not_none(millions: float, words: str) -> None:
+    assert megapixels(millions) == words
 
 
 @pytest.mark.parametrize(
