@@ -93,8 +93,17 @@ def test_measuring_takes_little_of_a_run(photo: Photo, tmp_path: Path) -> None:
     """By the tests' clock it takes as long as a step: a twentieth of twenty."""
     plan = plan_of(30, crops=1, checkpoint_minutes=2 / 60)
     train(new_state(fresh(), plan), store_of(photo), batch(photo), plan, tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / LOG).read_text(encoding="utf-8").splitlines()]
+    rows = read_log(tmp_path)
     assert [row["step"] for row in rows if "held_out" in row] == [2, 22, 30]
+
+
+def test_a_run_that_is_stopped_measures_when_it_is_time(photo: Photo, tmp_path: Path) -> None:
+    plan = plan_of(30, crops=1, checkpoint_minutes=2 / 60)
+    state = new_state(fresh(), plan)
+    training = Training(state, store_of(photo), batch(photo), plan, tmp_path)
+    assert not training.to_the_end(lambda: state.step == 5)
+    rows = read_log(tmp_path)
+    assert [row["step"] for row in rows if "held_out" in row] == [2]
 
 
 def test_the_drawing_survives_any_log(tmp_path: Path) -> None:
