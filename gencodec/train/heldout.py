@@ -1,4 +1,4 @@
-"""What weights reach on pictures that they were not trained on, in real bytes."""
+"""What weights reach on pictures, such as those they were not trained on, in real bytes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from torch import Tensor
 from gencodec.bench.curves import Curve
 from gencodec.bench.metrics import METRICS, finite_psnr
 from gencodec.codec import Codec
+from gencodec.errors import ImageError
 from gencodec.image import Pixels, three_channels
 
-from .ms_ssim import ms_ssim
+from .ms_ssim import WINDOW, ms_ssim
+from .photos import Photo
 
 QUALITIES = (0, 12, 25, 37, 50, 62, 75, 87, 100)
 (MS_SSIM,) = (metric for metric in METRICS if metric.name == "ms_ssim")
 
 
 @dataclass(frozen=True)
-class HeldOutScores:
-    """Means over the pictures, one number for each of :data:`QUALITIES`.
+class Reached:
+    """Of one picture, or means over several: one number for each quality that was measured.
 
     bpp: 8 x file bytes / pixels.  psnr: over RGB of decoded 8-bit pixels, dB, of each at most 100.
-    ms_ssim: mean of the three planes, 0 to 1.  pictures, side: how many there were, and pixels of
-    the shortest side of any.
+    ms_ssim: mean of the three planes, 0 to 1.
     """
 
     bpp: tuple[float, ...]
     psnr: tuple[float, ...]
     ms_ssim: tuple[float, ...]
-    pictures: int
-    side: int
 
     @property
     def curve(self) -> Curve:
@@ -46,6 +45,17 @@ class HeldOutScores:
         return Curve(self.bpp, tuple(MS_SSIM.on_curve(mean) for mean in self.ms_ssim))
 
 
+@dataclass(frozen=True)
+class HeldOutScores(Reached):
+    """Means over held-out pictures at :data:`QUALITIES`.
+
+    pictures, side: how many there were, and pixels of the shortest side of any.
+    """
+
+    pictures: int
+    side: int
+
+
 def rounded_curve(scores: HeldOutScores) -> dict[str, list[float]]:
     """Scores as the manifest holds them."""
     return {
@@ -56,12 +66,36 @@ def rounded_curve(scores: HeldOutScores) -> dict[str, list[float]]:
     }
 
 
+def reach(codec: Codec, picture: Pixels, qualities: Sequence[float]) -> Reached:
+    """Compress and decompress a picture, (H, W, 3) uint8, at every quality.
+
+    H and W: at least 11, below which there is no MS-SSIM.
+    """
+    rows = np.array([_scores(codec, picture, quality) for quality in qualities])
+    return Reached(*(tuple(map(float, column)) for column in rows.T))
+
+
+def check_sides(photos: Sequence[Photo]) -> None:
+    """ImageError for one that has no MS-SSIM: before hours of measuring, not after them."""
+    for photo in photos:
+        height, width = photo.pixels.shape[:2]
+        if min(height, width) < WINDOW:
+            raise ImageError(
+                f"{photo.name} is {width} x {height} pixels; measuring takes {WINDOW} each way"
+            )
+
+
+def mean_of(each: Sequence[Reached]) -> Reached:
+    """Means over pictures that were measured at the same qualities."""
+    rows = np.array([(one.bpp, one.psnr, one.ms_ssim) for one in each]).mean(0)
+    return Reached(*(tuple(map(float, column)) for column in rows))
+
+
 def measure_held_out(codec: Codec, pictures: Sequence[Pixels]) -> HeldOutScores:
-    """Compress and decompress every picture, (H, W, 3) uint8, at every quality."""
-    rows = np.array([[_scores(codec, p, q) for p in pictures] for q in QUALITIES]).mean(1)
-    bpp, decibels, structure = (tuple(map(float, column)) for column in rows.T)
+    """The same of all of these, at :data:`QUALITIES`."""
+    mean = mean_of([reach(codec, picture, QUALITIES) for picture in pictures])
     side = min(min(picture.shape[:2]) for picture in pictures)
-    return HeldOutScores(bpp, decibels, structure, len(pictures), side)
+    return HeldOutScores(mean.bpp, mean.psnr, mean.ms_ssim, len(pictures), side)
 
 
 def there_and_back(codec: Codec, picture: Pixels, quality: float) -> tuple[float, Pixels]:

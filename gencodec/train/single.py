@@ -17,7 +17,7 @@ from gencodec.bench.report import write_report
 from gencodec.codec import Codec
 from gencodec.codec.device import choose_device
 
-from .gain import mean_curve, measure
+from .heldout import check_sides, mean_of, reach
 from .options import add_common, read_folder
 
 AROUND = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
@@ -85,20 +85,22 @@ def run(args: argparse.Namespace) -> int:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     photos = read_folder(args.folder, args.limit)
+    check_sides(photos)
     device = choose_device(args.device)
     general = Codec.load(args.model, device=str(device))
     singles = []
     for quality, file in args.single:
         codec = Codec.load(file, device=str(device))
-        point = mean_curve(measure(codec, photos, (quality,)))
+        point = mean_of([reach(codec, photo.pixels, (quality,)) for photo in photos])
         around = sorted({min(100.0, max(0.0, quality + off)) for off in AROUND})
-        at_equal = rate_at(mean_curve(measure(general, photos, around)), point.score[0])
+        curve = mean_of([reach(general, photo.pixels, around) for photo in photos]).curve
+        at_equal = rate_at(curve, point.psnr[0])
         singles.append(
             SingleRate(
                 quality,
                 codec.weights_id.hex(),
                 bpp=round(point.bpp[0], 5),
-                psnr=round(point.score[0], 4),
+                psnr=round(point.psnr[0], 4),
                 bpp_of_all=round(at_equal, 5),
                 cost_of_all=round((at_equal / point.bpp[0] - 1.0) * 100.0, 2),
             )

@@ -20,8 +20,7 @@ from gencodec.train.__main__ import main
 from gencodec.train.arithmetic import unrounded
 from gencodec.train.checkpoint import load_checkpoint, new_state, save_checkpoint
 from gencodec.train.export import plain_weights
-from gencodec.train.gain import mean_curve, measure
-from gencodec.train.heldout import measure_held_out, planes
+from gencodec.train.heldout import mean_of, measure_held_out, planes, reach
 from gencodec.train.loop import held_out_curve
 from gencodec.train.meter import forward_flops_per_pixel, peak_flops
 from gencodec.train.plan import TrainingPlan
@@ -88,9 +87,38 @@ def test_weights_gain_nothing_on_themselves(pictures: Path, run: Path, tmp_path:
     weights = run / "weights.safetensors"
     options = ["--against", weights, "--qualities", "20,60,100", "--note", "the same twice"]
     report = report_of(tmp_path, "gain", pictures, "-m", weights, *options)
-    assert report["bd_rate"] == 0.0 and report["note"] == "the same twice"
-    assert report["weights"] == report["against"]
-    assert isinstance(report["pictures"], list) and len(report["pictures"]) == 2
+    assert report["bd_rate"] == report["bd_rate_ms_ssim"] == 0.0
+    assert report["note"] == "the same twice" and report["weights"] == report["against"]
+    nothing = {"bd_rate": 0.0, "bd_rate_ms_ssim": 0.0}
+    assert report["pictures"] == [{"picture": f"{n}.png", **nothing} for n in range(2)]
+
+
+@pytest.mark.parametrize("command", ["gain", "single"])
+def test_a_picture_too_small_is_named_before_anything_is_measured(
+    command: str, pictures: Path, run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (40, 10)).save(pictures / "strip.png")
+    weights, report = run / "weights.safetensors", run / "report.json"
+    more = ["--single", f"50={weights}"] if command == "single" else []
+    assert main([command, str(pictures), "-m", str(weights), *more, "-o", str(report)]) == 1
+    assert "strip.png is 40 x 10 pixels" in capfd.readouterr().err and not report.exists()
+
+
+def test_weights_are_told_apart_by_both_scores(
+    pictures: Path, run: Path, tmp_path: Path, photo: Photo
+) -> None:
+    """Against weights whose ``g_s`` is dimmed: they need more bits for the same of either."""
+    dim = block_transform(photo)
+    last = [weight for name, weight in dim.g_s.named_parameters() if name.endswith("weight")][-1]
+    with torch.no_grad():
+        last.mul_(0.9)
+    other = tmp_path / "dim.safetensors"
+    other.write_bytes(plain_weights(dim))
+    weights = run / "weights.safetensors"
+    options = ["--against", other, "--qualities", "20,60,100"]
+    report = report_of(tmp_path, "gain", pictures, "-m", weights, *options)
+    assert isinstance(report["bd_rate"], float) and report["bd_rate"] < 0.0
+    assert isinstance(report["bd_rate_ms_ssim"], float) and report["bd_rate_ms_ssim"] < 0.0
 
 
 class Perfect:
@@ -109,7 +137,7 @@ def test_a_picture_that_comes_back_as_it_was_spoils_no_mean() -> None:
     blank = photos.Photo("blank.png", "", np.zeros((64, 64, 3), np.uint8))
     codec: Any = Perfect()
     assert set(measure_held_out(codec, [blank.pixels]).psnr) == {100.0}
-    assert mean_curve(measure(codec, [blank], (20.0, 80.0))).score == (100.0, 100.0)
+    assert mean_of([reach(codec, blank.pixels, (20.0, 80.0))]).psnr == (100.0, 100.0)
     x = planes([blank.pixels])
     bits = torch.ones(1)
     average = SimpleNamespace(rounded=lambda x, quality: Estimate(x, bits, bits))
