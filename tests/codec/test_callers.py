@@ -118,7 +118,7 @@ def test_the_callers_random_numbers_stay_in_step(photo: Photo) -> None:
 
 def test_threads_share_a_codec(photo: Photo, plain: tuple[list[bytes], np.ndarray]) -> None:
     """From its first use on, when each asks for weights that are not loaded yet."""
-    pixels, tuned = photo(64, 80), Codec.load("base-6-ssim", device="cpu")
+    pixels, tuned = photo(64, 80), Codec.load(find_weights(tune="ssim").name, device="cpu")
     wanted = plain[0][0], tuned.compress(pixels, quality=90)
     codec = Codec.load(device="cpu")
 
