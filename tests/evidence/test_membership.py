@@ -78,7 +78,7 @@ def test_equal_groups_cannot_be_told_apart(
 
 
 @pytest.mark.parametrize("name", ["audit", "audit-ssim"])
-def test_the_reports_from_before_the_test_pass_it(name: str) -> None:
+def test_the_shipped_reports_pass_the_test(name: str) -> None:
     """As docs/evidence.md says: the shipped weights do, and what memorised on purpose does not."""
     report = json.loads((EVIDENCE / f"{name}.json").read_text(encoding="utf-8"))
     for part, expected in (
