@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gencodec.codec import Codec, device, refine
+from gencodec.codec import Codec, device, refine, search
 from gencodec.errors import ImageError
 from gencodec.model.registry import find_weights
 from gencodec.model.transforms import Analysis
@@ -111,7 +111,7 @@ def test_the_callers_random_numbers_stay_in_step(photo: Photo) -> None:
     codec = Codec.load("base-5", device="cpu")
     streams = [codec.compress(photo(32, 32), tune="ssim")]
     streams.append(
-        Codec.load(device="cpu").compress(photo(32, 32), effort=refine.ANNEAL_FROM, tune="ssim")
+        Codec.load(device="cpu").compress(photo(32, 32), effort=search.ANNEAL_FROM, tune="ssim")
     )
     for stream in streams:
         codec.decompress(stream)
